@@ -1,0 +1,1 @@
+"""The method: fuzzy labels, curriculum, region losses, Pareto balance. Arrays, not files."""

@@ -1,0 +1,1 @@
+"""Networks, the model folder on disk, training, inference, calibration."""

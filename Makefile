@@ -1,0 +1,56 @@
+# Each target prepares .venv itself; the first call takes minutes, the next ones seconds.
+# Choose another interpreter with:  make demo PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+TORCH := $(shell grep '^torch==' constraints.txt)
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n 2
+
+.PHONY: help demo test test-all lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo      segment the sample patient, into demo-output/"
+	@echo "make test      the fast tests"
+	@echo "make test-all  all tests, the slow ones too"
+	@echo "make lint      format, lint and types"
+	@echo "make clean     remove .venv and caches"
+
+demo: $(VENV)/.demo
+	$(PY) -m ParetoSegLib.demo
+
+test: $(VENV)/.test
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.test
+	$(PYTEST)
+
+lint: $(VENV)/.test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# PyTorch goes first and alone: the pinned build then satisfies every other package's range.
+$(VENV)/.torch: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "ParetoSeg needs Python 3.10 or newer as $(PYTHON); install it, or name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "This Python cannot make environments; install its venv module (on Debian and Ubuntu: python3-venv)." >&2; exit 1; }
+	@[ -x $(PY) ] || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing PyTorch (some minutes the first time) ..."
+	@$(PY) -m pip install -q --disable-pip-version-check $(TORCH)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	@echo "Installing ParetoSeg and what it needs ..."
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[train]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	@echo "Installing ParetoSeg and what its tests need ..."
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Synthetic patients with brain metastases whose true partial-volume membership is known."""

@@ -1,0 +1,223 @@
+"""`python -m ParetoSegLib.predict`: segment one patient or a folder of them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ParetoSegLib.core.command import DONE, FAILED, CommandParser, run
+from ParetoSegLib.core.errors import ImageReadError, UsageError
+from ParetoSegLib.core.labels import MODALITIES, REFERENCE_ORDER
+from ParetoSegLib.core.resources import default_model
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ParetoSegLib.cohort import Outcome
+    from ParetoSegLib.data.case import CaseFiles
+
+TITLES = {"t1n": "native T1", "t1c": "contrast-enhanced T1", "t2w": "T2", "t2f": "T2-FLAIR"}
+
+
+def parser() -> CommandParser:
+    """The command line of `predict`."""
+    flags = CommandParser(
+        "predict",
+        "Segment brain metastases and say where each boundary is certain. Any of the four\n"
+        "sequences will do; what cannot be assessed without the others is said, not guessed.",
+        examples=[
+            "python -m ParetoSegLib.predict --t1c t1c.nii.gz --t2f flair.nii.gz --output results",
+            "python -m ParetoSegLib.predict --case patient/ --output results --overview",
+            "python -m ParetoSegLib.predict --data study/ --output results --resume",
+        ],
+    )
+    flags.add_argument(
+        "--model", type=Path, metavar="FOLDER", help="a model folder (default: the shipped model)"
+    )
+    flags.add_argument(
+        "--output", type=Path, metavar="DIR", required=True, help="results go to DIR/<case>/"
+    )
+
+    what = flags.add_argument_group("what to segment: one of --case, --data, or images by sequence")
+    what.add_argument("--case", type=Path, metavar="DIR", help="the folder of one patient")
+    what.add_argument("--data", type=Path, metavar="DIR", help="a folder of many patients")
+    what.add_argument(
+        "--layout", default="auto", help="how --case or --data is arranged (default: auto)"
+    )
+    for modality in MODALITIES:
+        what.add_argument(
+            f"--{modality}",
+            type=Path,
+            metavar="FILE",
+            help=f"{TITLES[modality]}: NIfTI, NRRD, MHA, or a DICOM series folder",
+        )
+    what.add_argument("--name", metavar="CASE", help="the name of the result, with single images")
+
+    how = flags.add_argument_group("how")
+    how.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)"
+    )
+    how.add_argument(
+        "--overlap",
+        type=_overlap,
+        default=0.25,
+        metavar="F",
+        help="overlap of windows, 0 to 0.9 (default: 0.25)",
+    )
+    how.add_argument(
+        "--tta", action="store_true", help="average over mirrored images: slower, a little steadier"
+    )
+    how.add_argument(
+        "--resume", action="store_true", help="skip cases that are finished already"
+    )
+    how.add_argument("--overview", action="store_true", help="also draw overview.png")
+    return flags
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Segment what the command line names; 1 if any case failed."""
+    given = parser().parse_args(arguments)
+    _check(given)
+
+    from rich.console import Console
+
+    from ParetoSegLib.cohort import segment_cases
+    from ParetoSegLib.model.inference import choose_device
+    from ParetoSegLib.pipeline import SegmentOptions, load
+
+    console = Console(highlight=False)
+    cases = _cases(given, console)
+    choose_device(given.device)
+    model = load(given.model or default_model())
+    options = SegmentOptions(given.device, given.overlap, given.tta)
+
+    states: list[str] = []
+    with _bar(console) as bar:
+        task = bar.add_task("", total=len(cases), stage="")
+
+        def show(stage: str, fraction: float) -> None:
+            bar.update(
+                task,
+                completed=len(states) + fraction,
+                description=cases[len(states)].name,
+                stage=stage,
+            )
+
+        for outcome in segment_cases(
+            cases, model, given.output, options, given.resume, given.overview, show
+        ):
+            states.append(outcome.state)
+            bar.update(task, completed=len(states))
+            _report(outcome, console)
+
+    done, skipped, failed = (states.count(s) for s in ("done", "skipped", "failed"))
+    counts = [f"{done} done"]
+    counts += [f"{skipped} finished before"] if skipped else []
+    counts += [f"{failed} failed"] if failed else []
+    console.print(f"{', '.join(counts)}; results are in {given.output}", markup=False)
+    return FAILED if failed else DONE
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Refuse command lines that do not fit together, before anything is loaded."""
+    single = [m for m in MODALITIES if getattr(given, m) is not None]
+    sources = [given.case is not None, given.data is not None, bool(single)]
+    if sum(sources) != 1:
+        raise UsageError(
+            "Name what to segment by exactly one of --case DIR, --data DIR, or images such as "
+            "--t1c FILE."
+        )
+    if given.name is not None and not single:
+        raise UsageError("--name names a result made from single images; give them by --t1c FILE.")
+    if given.name is not None and _unfit(given.name):
+        raise UsageError(f"The name {given.name!r} cannot be a folder's name; choose a plain word.")
+    if given.layout != "auto" and single:
+        raise UsageError("--layout describes --case or --data; single images need none.")
+
+
+def _cases(given: argparse.Namespace, console: Console) -> list[CaseFiles]:
+    from ParetoSegLib.data.case import CaseFiles
+    from ParetoSegLib.data.layouts import find_cases
+
+    images = {m: getattr(given, m) for m in MODALITIES if getattr(given, m) is not None}
+    if images:
+        name = given.name or _name_of(images)
+        return [CaseFiles(name=name, patient=name, images=images)]
+    layout, cases = find_cases(given.case or given.data, given.layout)
+    if given.case is not None and len(cases) != 1:
+        raise UsageError(
+            f"{given.case.name} holds {len(cases)} cases; --case takes the folder of one, "
+            "--data takes many."
+        )
+    found = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
+    console.print(f"{found}, arranged as {layout}", markup=False)
+    return cases
+
+
+def _name_of(images: dict[str, Path]) -> str:
+    """A name from the reference image's file name, without its sequence and suffix.
+
+    A folder (a DICOM series) gives no name: folders are called after patients.
+    """
+    modality = next(m for m in REFERENCE_ORDER if m in images)
+    path = images[modality]
+    if path.is_dir():
+        return "case"
+    if not path.exists():
+        raise ImageReadError(f"The image {path.name} does not exist; check its path.")
+    stem = re.sub(r"\.(nii\.gz|nii|nrrd|mha|mhd|dcm)$", "", path.name, flags=re.IGNORECASE)
+    name = re.sub(rf"[-_. ]{modality}$", "", stem, flags=re.IGNORECASE)
+    return "case" if _unfit(name) else name
+
+
+def _unfit(name: str) -> bool:
+    return not name.strip(" .") or bool(re.search(r'[<>:"/\\|?*\x00-\x1f]', name))
+
+
+def _overlap(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 0.9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 0.9")
+    return value
+
+
+def _bar(console: Console):  # type: ignore[no-untyped-def]
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[stage]}", markup=False),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _report(outcome: Outcome, console: Console) -> None:
+    """Print one case: its lesions, or why there are none."""
+    from ParetoSegLib.review.table import lesion_table
+
+    if outcome.result is None:
+        why = "finished before, skipped" if outcome.state == "skipped" else outcome.error
+        console.print(f"{outcome.name}: {why}", markup=False)
+        return
+    facts = outcome.result.facts
+    seconds = sum(facts["seconds"].values())  # type: ignore[attr-defined]
+    found = sum(lesion.kind == "lesion" for lesion in outcome.result.lesions.lesions)
+    lesions = "1 lesion" if found == 1 else f"{found} lesions"
+    console.print(f"{outcome.name}: {lesions}, {seconds:.1f} s", markup=False)
+    console.print(lesion_table(outcome.result.lesions))
+    for note in facts["notes"]:  # type: ignore[attr-defined]
+        console.print(str(note), markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -181,10 +181,12 @@ def _screen(shown: bool) -> Iterator[tuple[Any, Any]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress as Bars,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
+    )
+    from rich.progress import (
+        Progress as Bars,
     )
 
     console = Console(quiet=not shown)

@@ -50,7 +50,9 @@ def to_mapping(config: Any) -> Any:
     """The config as plain dicts, lists and scalars, as YAML and JSON want them."""
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {
-            f.name: to_mapping(getattr(config, f.name)) for f in dataclasses.fields(config) if f.init
+            f.name: to_mapping(getattr(config, f.name))
+            for f in dataclasses.fields(config)
+            if f.init
         }
     if isinstance(config, Mapping):
         return {str(k): to_mapping(v) for k, v in config.items()}

@@ -140,9 +140,7 @@ def signed_distance(mask: np.ndarray, spacing_mm: tuple[float, float, float]) ->
     inner, outer = face_voxels(mask)
     if not inner.any():
         return np.full(mask.shape, np.inf if mask.all() else -np.inf, np.float32)
-    distance = 0.5 * (
-        distance_to(inner, spacing_mm) + distance_to(outer, spacing_mm)
-    )
+    distance = 0.5 * (distance_to(inner, spacing_mm) + distance_to(outer, spacing_mm))
     return np.where(mask, distance, -distance).astype(np.float32)
 
 

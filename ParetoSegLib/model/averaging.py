@@ -23,7 +23,7 @@ class WeightAverage:
     def update(self, network: torch.nn.Module) -> None:
         """Follow the network's weights by one step."""
         decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
-        mine = list(self.network.parameters())
+        mine: list[torch.Tensor] = list(self.network.parameters())
         theirs = [p.detach() for p in network.parameters()]
         torch._foreach_lerp_(mine, theirs, 1 - decay)
         for own, other in zip(self.network.buffers(), network.buffers(), strict=True):

@@ -53,6 +53,7 @@ class CachedCase:
 
     ``images`` is float16 ``(4, D, H, W)``; ``membership`` is uint8 ``(3, D, H, W)`` in steps of
     1/255; ``regions`` is uint8 ``(3, D, H, W)``, the hard masks; ``mask`` is uint8 ``(D, H, W)``.
+    ``crop`` says where in the uncropped working grid they lie.
     """
 
     name: str
@@ -61,6 +62,7 @@ class CachedCase:
     labelled: tuple[bool, ...]
     lesions: tuple[CachedLesion, ...]
     spacing_mm: tuple[float, float, float]
+    crop: tuple[tuple[int, int], ...]
 
     def array(self, which: str) -> np.ndarray:
         """One of the arrays above, memory-mapped read-only."""
@@ -125,6 +127,7 @@ def cache_case(
             "labelled": [r in prepared.regions for r in REGIONS],
             "lesions": [asdict(lesion) for lesion in _lesions(hard)],
             "spacing_mm": list(prepared.grid.spacing_mm),
+            "crop": [[s.start, s.stop] for s in prepared.box],
             "bytes": {p.name: p.stat().st_size for p in sorted(partial.glob("*.npy"))},
         }
         (partial / "case.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -146,6 +149,7 @@ def _open(folder: Path) -> CachedCase:
         tuple(facts["labelled"]),
         lesions,
         tuple(facts["spacing_mm"]),
+        tuple((start, stop) for start, stop in facts["crop"]),
     )
 
 

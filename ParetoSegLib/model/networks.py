@@ -189,11 +189,13 @@ class PresenceNetwork(nn.Module):
 
     Args:
         body: network of (B, 8, D, H, W) → (B, 3, D, H, W).
+        divisor: every side of a patch must be a multiple of it.
     """
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, divisor: int = 1) -> None:
         super().__init__()
         self.body = body
+        self.divisor = divisor
 
     def forward(self, images: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
         """Logits ``(B, 3, D, H, W)`` of images ``(B, 4, D, H, W)`` and flags ``(B, 4)`` 0 or 1."""
@@ -270,7 +272,8 @@ def build_network(
     Raises:
         ModelFolderError: unknown network or argument, or a value out of range.
     """
-    network = PresenceNetwork(network_kind(name).build(check_arguments(name, arguments)))
+    body = network_kind(name).build(check_arguments(name, arguments))
+    network = PresenceNetwork(body, divisor(name, arguments))
     if prior is not None:
         start_from_prior(network, prior)
     return network
@@ -325,7 +328,7 @@ def check_patch(name: str, arguments: Arguments, patch: Sequence[int]) -> tuple[
     step = divisor(name, arguments)
     if any(side % step for side in patch):
         raise ModelFolderError(
-            f"The patch is {_times(patch)}; every side must be a multiple of {step} for this {name}."
+            f"The patch is {_times(patch)}; this {name} needs multiples of {step}."
         )
     if network_kind(name).normalises_windows and all(side == step for side in patch):
         raise ModelFolderError(

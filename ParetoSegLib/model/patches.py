@@ -115,7 +115,9 @@ def _corner(
     """First voxel of the patch; it may lie outside where the case is smaller than the patch."""
     shape = case.shape
     if case.lesions and rng.random() < sampling.lesion_share:
-        weights = np.array([le.voxels for le in case.lesions], float) ** -sampling.small_lesion_power
+        weights = (
+            np.array([le.voxels for le in case.lesions], float) ** -sampling.small_lesion_power
+        )
         centre = case.lesions[rng.choice(len(case.lesions), p=weights / weights.sum())].centre
         # Anywhere in the middle half of the patch, so that the network learns no favourite place.
         shift = [int(rng.integers(-(s // 4), s // 4 + 1)) for s in size]

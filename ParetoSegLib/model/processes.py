@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,11 @@ class Processes:
         for tensor in tensors:
             tensor.detach().copy_(flat[start : start + tensor.numel()].view_as(tensor))
             start += tensor.numel()
+
+    @property
+    def average_or_none(self) -> Callable[[Sequence[torch.Tensor]], None] | None:
+        """``average`` where there is anybody to average with: alone, copies would be wasted."""
+        return self.average if self.count > 1 else None
 
     def total(self, values: Sequence[float]) -> list[float]:
         """The sum of each number over all processes."""

@@ -111,13 +111,11 @@ class Run:
             weight_decay=settings.optimiser.weight_decay,
         )
         self._curriculum = Curriculum(settings.curriculum, settings.steps)
-        self._balance = Balance(settings.pareto, self._parameters)
+        self._balance = Balance(settings.pareto, self._parameters, processes.average_or_none)
         self.step = 0
         self.seconds = 0.0
         self._best: dict[str, Any] = {"score": -1.0, "step": 0, "scores": {}, "weights": None}
         self._stale = 0
-        self._checks = 0
-        self._violations = 0
         self.precision = ""
 
     def state(self) -> dict[str, Any]:
@@ -134,8 +132,6 @@ class Run:
             "balance": self._balance.state_dict(),
             "best": self._best,
             "stale": self._stale,
-            "checks": self._checks,
-            "violations": self._violations,
             "precision": self.precision,
         }
 
@@ -158,7 +154,6 @@ class Run:
         self._balance.load_state_dict(state["balance"])
         self.step, self.seconds = state["step"], state["seconds"]
         self._best, self._stale = state["best"], state["stale"]
-        self._checks, self._violations = state["checks"], state["violations"]
         self.precision = state["precision"]
 
     def train(
@@ -257,9 +252,7 @@ class Run:
         row: dict[str, Any] = {"step": self.step + 1, "learning_rate": rate}
         self._optimiser.zero_grad(set_to_none=True)
         try:
-            with torch.autocast(
-                device.type, torch.bfloat16, enabled=self.precision == "bf16"
-            ):
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                 logits = self.network(images, presence)
             if s.loss == "dice_ce":
                 row |= self._plain_gradient(logits, target, labelled)
@@ -284,7 +277,9 @@ class Run:
         loss = hard_loss(logits, (target > 0.5).float(), labelled)
         loss.backward()  # type: ignore[no-untyped-call]
         self._processes.average([p.grad for p in self._parameters if p.grad is not None])
-        return {"loss_interior": float(loss.detach())}
+        value = loss.detach().clone()
+        self._processes.average([value])
+        return {"loss_interior": float(value)}
 
     def _balanced_gradient(
         self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
@@ -293,13 +288,8 @@ class Run:
         theta, u_boundary = curriculum.theta, curriculum.u_boundary
         weight = voxel_weight(certainty(target), theta, self.settings.curriculum.delta)
         losses = region_losses(logits, target, weight, labelled)
-        record = self._balance.backward(
-            losses.interior, losses.boundary, u_boundary, self._processes.average
-        )
-        curriculum.advance(record.interior_relative)
-        if record.violated is not None:
-            self._checks += 1
-            self._violations += record.violated
+        record = self._balance.backward(losses, u_boundary)
+        curriculum.advance(record.relative_interior)
         return {
             "loss_interior": record.loss_interior,
             "loss_boundary": record.loss_boundary,
@@ -310,7 +300,7 @@ class Run:
             "grad_norm_boundary": record.norm_boundary,
             "residual": record.residual,
             "relative_residual": record.relative_residual,
-            "violation_rate": self._violations / self._checks if self._checks else None,
+            "violation_rate": self._balance.violation_rate,
             "theta": theta,
             "u_boundary": u_boundary,
         }
@@ -336,9 +326,7 @@ class Run:
         """Take the averaged weights if they are no worse; a tie goes to the later ones."""
         if score >= self._best["score"]:
             weights = {k: v.cpu().clone() for k, v in self.average.network.state_dict().items()}
-            self._best = {
-                "score": score, "step": self.step, "scores": scores, "weights": weights
-            }
+            self._best = {"score": score, "step": self.step, "scores": scores, "weights": weights}
             self._stale = 0
         else:
             self._stale += 1
@@ -411,15 +399,11 @@ def _parts(patch: Patch) -> tuple[torch.Tensor, ...]:
 
 
 def _losses(row: dict[str, Any]) -> str:
-    parts = [f"interior {row['loss_interior']:.3f}"]
-    if row.get("loss_boundary") is not None:
-        parts.append(f"boundary {row['loss_boundary']:.3f}")
-    return " · ".join(parts)
+    shown = (("interior", row.get("loss_interior")), ("boundary", row.get("loss_boundary")))
+    return " · ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
 
 
 def _lasting(yaml: str) -> list[str]:
     """The settings that shape the weights: a resumed run may change when it saves or ends."""
     free = ("max_minutes:", "checkpoint_minutes:", "workers:", "name:")
     return [line for line in yaml.splitlines() if not line.startswith(free)]
-
-

@@ -74,6 +74,9 @@ def _lines(
         x, y = np.array(points).T
         if smooth and len(y) > 20:
             width = max(5, len(y) // 40)
-            y = np.convolve(np.pad(y, (width // 2, width - 1 - width // 2), mode="edge"),
-                            np.ones(width) / width, mode="valid")
+            y = np.convolve(
+                np.pad(y, (width // 2, width - 1 - width // 2), mode="edge"),
+                np.ones(width) / width,
+                mode="valid",
+            )
         panel.plot(x, y, label=label, marker=marker, linewidth=1.5)  # type: ignore[attr-defined]

@@ -1,0 +1,328 @@
+"""From logits to membership that means what it says: a scale and a shift for each region.
+
+A network that fits its labels perfectly shows the labels' own soft band, which encodes lesion
+size, not doubt. So its logits are scaled and shifted until their sigmoid agrees with *hard* masks
+on cases that neither training nor early stopping has seen (Platt 1999, one pair of numbers per
+region and set of sequences).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from ParetoSegLib.core.errors import ModelFolderError
+from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
+from ParetoSegLib.core.seeds import derive_seed
+from ParetoSegLib.method.fuzzy import nest
+from ParetoSegLib.model.ranges import Number
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
+
+ANY = "any"
+"""Holds for every set of sequences that has no entry of its own."""
+
+PRESENCE_KEYS = frozenset(
+    presence_key(subset)
+    for count in range(1, len(MODALITIES) + 1)
+    for subset in combinations(MODALITIES, count)
+)
+"""The fifteen sets of sequences that a case can have."""
+
+OUTSIDE_LOGIT = -15.0
+"""Where no window looked: nothing there, whatever the calibration."""
+
+SCALES = (0.1, 10.0)
+SHIFTS = (-10.0, 10.0)
+
+FARTHEST_OUTSIDE = -6.0
+"""Calibrated logit that an untouched voxel must stay below (membership 0.0025), or a shift fitted
+for few sequences would raise the whole head above the possible surface."""
+
+SHRINKAGE_CASES = 5.0
+"""A set of sequences with so many cases lies half-way between its own fit and the region's."""
+
+PRIOR_WEIGHT = 1e-3
+"""Pull towards scale 1 and shift 0, in units of one positive voxel's cross-entropy: keeps the
+fit finite where logits separate the classes perfectly."""
+
+NEAR_VOXELS = 3
+NEAR_LOGIT = -5.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scale and shift of the logits for each set of sequences and region.
+
+    Args:
+        values: presence key or ``"any"`` → region → (scale, shift); ``"any"`` has every region.
+
+    Raises:
+        ModelFolderError: unknown key, missing region, or a number out of range.
+    """
+
+    values: Mapping[str, Mapping[str, tuple[float, float]]]
+
+    def __post_init__(self) -> None:
+        if set(self.values.get(ANY, {})) != set(REGIONS):
+            raise ModelFolderError(
+                f"The calibration needs an entry {ANY!r} with the regions {', '.join(REGIONS)}."
+            )
+        for key, regions in self.values.items():
+            if key != ANY and key not in PRESENCE_KEYS:
+                raise ModelFolderError(
+                    f"The calibration names {key!r:.60}, which is no set of sequences; "
+                    f"write one as in {'t1c+t2f'!r}."
+                )
+            for region, (scale, shift) in regions.items():
+                _check_pair(f"The calibration of {region!s:.20} for {key}", region, scale, shift)
+
+    @classmethod
+    def identity(cls) -> Calibration:
+        """Leaves every logit as it is."""
+        return cls(MappingProxyType({ANY: MappingProxyType(dict.fromkeys(REGIONS, (1.0, 0.0)))}))
+
+    def pair(self, key: str, region: str) -> tuple[float, float]:
+        """Scale and shift of a region for a set of sequences."""
+        return self.values.get(key, {}).get(region) or self.values[ANY][region]
+
+    def apply(self, logits: Array, key: str) -> Array:
+        """Calibrated, nested membership.
+
+        Args:
+            logits: float32 ``(3, ...)`` in the order of ``REGIONS``, array or tensor.
+            key: the case's set of sequences, from ``presence_key``.
+
+        Returns:
+            σ(scale · logit + shift), nested so that ET ≤ TC ≤ WT, of the same kind, float32.
+        """
+        pairs = [self.pair(key, region) for region in REGIONS]
+        values = torch.as_tensor(logits, dtype=torch.float32)
+        column = torch.tensor(pairs, dtype=torch.float32, device=values.device)
+        column = column.reshape(len(REGIONS), 2, *[1] * (values.ndim - 1))
+        membership = torch.sigmoid(values * column[:, 0] + column[:, 1])
+        if isinstance(logits, torch.Tensor):
+            return nest(membership)
+        return nest(membership.numpy())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts and lists; ``from_json`` reads them back to an equal calibration."""
+        return {
+            key: {region: list(pair) for region, pair in regions.items()}
+            for key, regions in self.values.items()
+        }
+
+    @classmethod
+    def from_json(cls, tree: object) -> Calibration:
+        """Read what ``to_json`` wrote, trusting nothing.
+
+        Raises:
+            ModelFolderError: not such a tree, or a number out of range.
+        """
+        if not isinstance(tree, dict) or not all(isinstance(v, dict) for v in tree.values()):
+            raise ModelFolderError("The calibration must hold regions for each set of sequences.")
+        values: dict[str, dict[str, tuple[float, float]]] = {}
+        for key, regions in tree.items():
+            values[key] = {}
+            for region, pair in regions.items():
+                if not isinstance(pair, list) or len(pair) != 2:
+                    raise ModelFolderError(
+                        f"The calibration of {region!s:.20} for {key!s:.60} must be two numbers: "
+                        "scale and shift."
+                    )
+                values[key][region] = (pair[0], pair[1])
+        return cls(values)
+
+
+def _check_pair(where: str, region: str, scale: object, shift: object) -> None:
+    if region not in REGIONS:
+        raise ModelFolderError(f"{where} names no region; there are {', '.join(REGIONS)}.")
+    a = Number(*SCALES).check(f"{where}, its scale,", scale)
+    b = Number(*SHIFTS).check(f"{where}, its shift,", shift)
+    if a * OUTSIDE_LOGIT + b > FARTHEST_OUTSIDE + 1e-9:
+        raise ModelFolderError(
+            f"{where} has scale {a:g} and shift {b:g}, which would find tumour where nothing was "
+            "looked at; fit it again."
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationSample:
+    """Some voxels of one case and region, seen with one set of sequences.
+
+    Args:
+        key: from ``presence_key``.
+        region: one of ``REGIONS``.
+        logits: float ``(N,)``, uncalibrated.
+        inside: bool ``(N,)``, the hard mask.
+        weights: float ``(N,)``, how many voxels each one stands for.
+    """
+
+    key: str
+    region: str
+    logits: np.ndarray
+    inside: np.ndarray
+    weights: np.ndarray
+
+
+def draw_samples(
+    logits: np.ndarray,
+    regions: Mapping[str, np.ndarray],
+    mask: np.ndarray,
+    key: str,
+    seed: int,
+    voxels: int = 20_000,
+) -> list[CalibrationSample]:
+    """Draw voxels of one case: half near lesions, half in the rest of the head.
+
+    Near is within three voxels of the hard mask or above a logit of −5. Each voxel is weighted by
+    the share it was drawn with, so that the fit is that of all voxels.
+
+    Args:
+        logits: float32 ``(3, D, H, W)``.
+        regions: hard masks ``(D, H, W)`` of the labelled regions; others get no sample.
+        mask: bool ``(D, H, W)``, the brain or head.
+        key: the set of sequences that the logits were made from.
+        seed: of the drawing; equal seeds draw equal voxels.
+        voxels: at most so many of each half.
+    """
+    samples = []
+    for channel, region in enumerate(REGIONS):
+        if region not in regions:
+            continue
+        inside = np.asarray(regions[region], bool).ravel()
+        near = (_grown(regions[region]) | (logits[channel] > NEAR_LOGIT)) & mask
+        near = near.ravel() | inside
+        generator = np.random.default_rng(derive_seed(seed, key, region))
+        chosen, weights = [], []
+        for stratum in (near, mask.ravel() & ~near):
+            members = np.flatnonzero(stratum)
+            drawn = members
+            if members.size > voxels:
+                drawn = np.sort(generator.choice(members, voxels, replace=False))
+            chosen.append(drawn)
+            weights.append(np.full(drawn.size, members.size / max(1, drawn.size)))
+        index = np.concatenate(chosen)
+        samples.append(
+            CalibrationSample(
+                key,
+                region,
+                logits[channel].ravel()[index].astype(np.float32),
+                inside[index],
+                np.concatenate(weights),
+            )
+        )
+    return samples
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """A mask grown by a cube of ``NEAR_VOXELS``, one axis at a time."""
+    grown = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None]
+    for axis in range(3):
+        kernel, pad = [1, 1, 1], [0, 0, 0]
+        kernel[axis], pad[axis] = 2 * NEAR_VOXELS + 1, NEAR_VOXELS
+        grown = torch.nn.functional.max_pool3d(grown, kernel, stride=1, padding=pad)
+    return grown[0, 0].numpy() > 0
+
+
+def fit_calibration(samples: Iterable[CalibrationSample]) -> Calibration:
+    """Fit scale and shift of each region, then of each set of sequences, to hard masks.
+
+    The region's pair (a_r, b_r) is fitted to all its samples. A set of sequences seen in n cases
+    with tumour gets the pair of its own samples, shrunk towards the region's:
+    log a = s · log a_k + (1 − s) · log a_r, b = s · b_k + (1 − s) · b_r, s = n / (n + 5).
+
+    Returns:
+        The calibration; the identity for a region without any sample of tumour.
+    """
+    pooled: dict[str, list[CalibrationSample]] = {region: [] for region in REGIONS}
+    by_key: dict[str, dict[str, list[CalibrationSample]]] = {}
+    for sample in samples:
+        pooled[sample.region].append(sample)
+        by_key.setdefault(sample.key, {}).setdefault(sample.region, []).append(sample)
+    values: dict[str, dict[str, tuple[float, float]]] = {ANY: {}}
+    for region in REGIONS:
+        values[ANY][region] = _kept_inside(*_fit(pooled[region]))
+    for key in sorted(by_key):
+        values[key] = {}
+        for region, own in by_key[key].items():
+            cases = sum(bool(sample.inside.any()) for sample in own)
+            share = cases / (cases + SHRINKAGE_CASES)
+            scale, shift = _fit(own)
+            scale_r, shift_r = values[ANY][region]
+            scale = math.exp(share * math.log(scale) + (1 - share) * math.log(scale_r))
+            values[key][region] = _kept_inside(scale, share * shift + (1 - share) * shift_r)
+    return Calibration(values)
+
+
+def _fit(samples: Sequence[CalibrationSample]) -> tuple[float, float]:
+    if not samples:
+        return 1.0, 0.0
+    return fit_scale_and_shift(
+        np.concatenate([s.logits for s in samples]),
+        np.concatenate([s.inside for s in samples]),
+        np.concatenate([s.weights for s in samples]),
+    )
+
+
+def fit_scale_and_shift(
+    logits: np.ndarray, inside: np.ndarray, weights: np.ndarray
+) -> tuple[float, float]:
+    """The (scale, shift) that minimise weighted cross-entropy, by Newton's method.
+
+    Minimises Σ w · BCE(a x + b, y) / Σ w y + λ/2 ((a − 1)² + b²) with λ = ``PRIOR_WEIGHT``, which
+    is convex, over scales in ``SCALES`` and shifts in ``SHIFTS``. Without both classes the answer
+    is (1, 0): there is nothing to learn from.
+    """
+    x = np.clip(np.asarray(logits, np.float64), -50.0, 50.0)
+    y = np.asarray(inside, np.float64)
+    w = np.asarray(weights, np.float64)
+    positives = float((w * y).sum())
+    if positives <= 0.0 or float((w * (1 - y)).sum()) <= 0.0:
+        return 1.0, 0.0
+    w = w / positives
+    design = np.stack([x, np.ones_like(x)])
+    start = np.array([1.0, 0.0])
+    low, high = np.array([SCALES, SHIFTS]).T
+
+    def objective(at: np.ndarray) -> float:
+        z = at @ design
+        entropy = np.logaddexp(0.0, z) - y * z
+        return float(w @ entropy) + 0.5 * PRIOR_WEIGHT * float(((at - start) ** 2).sum())
+
+    at, value = start, objective(start)
+    for _ in range(100):
+        p = 1.0 / (1.0 + np.exp(-np.clip(at @ design, -500, 500)))
+        gradient = design @ (w * (p - y)) + PRIOR_WEIGHT * (at - start)
+        # A bound that the gradient pushes against is held; the other number moves alone.
+        held = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
+        gradient[held] = 0.0
+        if np.abs(gradient).max() < 1e-9:
+            break
+        hessian = (design * (w * p * (1 - p))) @ design.T + PRIOR_WEIGHT * np.eye(2)
+        hessian[held, :] = hessian[:, held] = 0.0
+        hessian[held, held] = 1.0
+        step = np.linalg.solve(hessian, gradient)
+        length = 1.0
+        while length > 1e-8:
+            trial = np.clip(at - length * step, low, high)
+            trial_value = objective(trial)
+            if trial_value < value:
+                break
+            length /= 2
+        else:
+            break
+        at, value = trial, trial_value
+    return float(at[0]), float(at[1])
+
+
+def _kept_inside(scale: float, shift: float) -> tuple[float, float]:
+    """Lower the shift where it would lift voxels that no window looked at."""
+    return scale, max(SHIFTS[0], min(shift, FARTHEST_OUTSIDE - scale * OUTSIDE_LOGIT))

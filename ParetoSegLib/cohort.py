@@ -17,14 +17,11 @@ from ParetoSegLib.core.errors import OutputError, ParetoSegError
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.data.case import CaseFiles
 from ParetoSegLib.pipeline import Model, Progress, SegmentOptions, segment_files
-from ParetoSegLib.review.export import write_result
+from ParetoSegLib.review.export import SUMMARY, write_result
 from ParetoSegLib.review.overview import draw_overview
 from ParetoSegLib.review.result import Result
 
 log = logging.getLogger(__name__)
-
-SUMMARY = "summary.json"
-"""Written last into a result's folder, so its presence says that the rest is there."""
 
 OVERVIEW = "overview.png"
 
@@ -74,11 +71,13 @@ def segment_cases(
     Raises:
         OutputError: a result would replace inputs, or a folder that is not a result.
     """
+    inputs = _places_of(cases)
     for files in cases:
-        _refuse_to_replace(output / files.name, cases)
+        _refuse_to_replace(output / files.name, inputs)
     for files in cases:
         folder = output / files.name
-        if resume and is_finished(folder, files, model, options):
+        drawn = not overview or (folder / OVERVIEW).is_file()
+        if resume and drawn and is_finished(folder, files, model, options):
             yield Outcome(files.name, "skipped", folder)
             continue
         try:
@@ -111,13 +110,17 @@ def is_finished(folder: Path, files: CaseFiles, model: Model, options: SegmentOp
         return False
 
 
-def _refuse_to_replace(target: Path, cases: Sequence[CaseFiles]) -> None:
+def _places_of(cases: Sequence[CaseFiles]) -> set[Path]:
+    """Every input and every folder above one."""
+    inputs = {path.resolve() for files in cases for path in files.images.values()}
+    return inputs.union(*(path.parents for path in inputs))
+
+
+def _refuse_to_replace(target: Path, inputs: set[Path]) -> None:
     """Raise if writing a result to ``target`` would remove something that is not a result."""
     if not target.exists():
         return
-    place = target.resolve()
-    inputs = [path.resolve() for files in cases for path in files.images.values()]
-    if any(path == place or place in path.parents for path in inputs):
+    if target.resolve() in inputs:
         raise OutputError(
             f"The result {target.name} would replace the folder of its own input images; "
             "choose another --output."

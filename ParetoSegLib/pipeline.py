@@ -40,7 +40,7 @@ STAGES: Mapping[str, tuple[float, float]] = {
 }
 """The part of a case's work that each stage is given on a progress bar."""
 
-CERTAINLY_OUTSIDE = -30.0
+CERTAINLY_OUTSIDE = -1e4
 """Logit of a region that cannot be assessed, so that nesting lets it add nothing to the others."""
 
 
@@ -127,7 +127,9 @@ def segment(
     return _segment(case, model, options, _Clock(progress))
 
 
-def assessable_regions(description: ModelDescription, modalities: tuple[str, ...]) -> tuple[str, ...]:
+def assessable_regions(
+    description: ModelDescription, modalities: tuple[str, ...]
+) -> tuple[str, ...]:
     """The regions that a model can assess from these sequences, in the order of ``REGIONS``.
 
     Enhancement cannot be seen without a contrast-enhanced image, whatever a model claims.
@@ -195,7 +197,7 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
         "presence": {m: m in modalities for m in MODALITIES},
         "mask_source": prepared.mask_source,
         "transforms": {m: [float(v) for v in t] for m, t in prepared.transforms.items()},
-        "notes": list(logits.notes),
+        "notes": [*prepared.notes, *logits.notes],
     }
     return Result(
         case=case,

@@ -16,6 +16,7 @@ from ParetoSegLib.core.resources import default_model
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from ParetoSegLib.cohort import Outcome
     from ParetoSegLib.data.case import CaseFiles
@@ -71,9 +72,7 @@ def parser() -> CommandParser:
     how.add_argument(
         "--tta", action="store_true", help="average over mirrored images: slower, a little steadier"
     )
-    how.add_argument(
-        "--resume", action="store_true", help="skip cases that are finished already"
-    )
+    how.add_argument("--resume", action="store_true", help="skip cases that are finished already")
     how.add_argument("--overview", action="store_true", help="also draw overview.png")
     return flags
 
@@ -141,12 +140,13 @@ def _check(given: argparse.Namespace) -> None:
 
 def _cases(given: argparse.Namespace, console: Console) -> list[CaseFiles]:
     from ParetoSegLib.data.case import CaseFiles
-    from ParetoSegLib.data.layouts import find_cases
 
     images = {m: getattr(given, m) for m in MODALITIES if getattr(given, m) is not None}
     if images:
         name = given.name or _name_of(images)
         return [CaseFiles(name=name, patient=name, images=images)]
+    from ParetoSegLib.data.layouts import find_cases
+
     layout, cases = find_cases(given.case or given.data, given.layout)
     if given.case is not None and len(cases) != 1:
         raise UsageError(
@@ -188,7 +188,7 @@ def _overlap(text: str) -> float:
     return value
 
 
-def _bar(console: Console):  # type: ignore[no-untyped-def]
+def _bar(console: Console) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -203,18 +203,17 @@ def _bar(console: Console):  # type: ignore[no-untyped-def]
 
 def _report(outcome: Outcome, console: Console) -> None:
     """Print one case: its lesions, or why there are none."""
-    from ParetoSegLib.review.table import lesion_table
+    from ParetoSegLib.review.table import counted, lesion_table
 
     if outcome.result is None:
         why = "finished before, skipped" if outcome.state == "skipped" else outcome.error
         console.print(f"{outcome.name}: {why}", markup=False)
         return
-    facts = outcome.result.facts
+    facts, lesions = outcome.result.facts, outcome.result.lesions
     seconds = sum(facts["seconds"].values())  # type: ignore[attr-defined]
-    found = sum(lesion.kind == "lesion" for lesion in outcome.result.lesions.lesions)
-    lesions = "1 lesion" if found == 1 else f"{found} lesions"
-    console.print(f"{outcome.name}: {lesions}, {seconds:.1f} s", markup=False)
-    console.print(lesion_table(outcome.result.lesions))
+    console.print(f"{outcome.name}: {counted(lesions)}, {seconds:.1f} s", markup=False)
+    if lesions.lesions:
+        console.print(lesion_table(lesions))
     for note in facts["notes"]:  # type: ignore[attr-defined]
         console.print(str(note), markup=False)
 

@@ -55,9 +55,7 @@ def score_casewise(
     )
 
 
-def worst_casewise(
-    shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
-) -> CasewiseScore:
+def worst_casewise(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> CasewiseScore:
     """What a region scores that is missed altogether, or whose prediction is missing."""
     return CasewiseScore(
         dice=0.0, hd95_mm=image_diagonal_mm(shape, spacing_mm), nsd_05=0.0, nsd_1=0.0

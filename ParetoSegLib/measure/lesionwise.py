@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,7 +77,9 @@ def label_components(mask: np.ndarray) -> LabelledComponents:
 
 def of_labels(labels: np.ndarray, boxes: list[Box]) -> LabelledComponents:
     """Take ready labels 1…N (components need not be connected) with their boxes."""
-    return LabelledComponents(labels, boxes, np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:])
+    return LabelledComponents(
+        labels, boxes, np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    )
 
 
 def joint_box(boxes: list[Box]) -> Box:
@@ -138,3 +140,9 @@ def failure(
         nsd_05=0.0,
         nsd_1=0.0,
     )
+
+
+def in_image(score: LesionScore, box: Box) -> LesionScore:
+    """The score with its position counted from the corner of the image ``box`` was cut from."""
+    d, h, w = (place + part.start for place, part in zip(score.position, box, strict=True))
+    return replace(score, position=(d, h, w))

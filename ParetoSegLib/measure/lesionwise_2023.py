@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ParetoSegLib.core.geometry import components
+from ParetoSegLib.core.geometry import components, padded_box
 from ParetoSegLib.measure.casewise import check_pair
 from ParetoSegLib.measure.lesionwise import (
     LabelledComponents,
     LesionScore,
     compare_lesion,
     failure,
+    in_image,
     label_components,
     of_labels,
 )
@@ -64,10 +65,10 @@ def score_2023(
     box = union_box(prediction, reference)
     if box is None:
         return Score2023(1.0, 0.0, 0, 0, 0, ())
-    start = np.array([part.start for part in box])
     # One voxel of rim, so that dilation sees what it would see in the whole image.
-    ours = label_components(np.pad(prediction[box], 1))
-    theirs = merge_by_dilation(np.pad(reference[box], 1))
+    box = padded_box(box, (1, 1, 1), reference.shape)
+    ours = label_components(prediction[box])
+    theirs = merge_by_dilation(reference[box])
     scores: list[LesionScore] = []
     touched: set[int] = set()
     for number in range(1, theirs.count + 1):
@@ -82,7 +83,7 @@ def score_2023(
         )
     wrong = [n for n in range(1, ours.count + 1) if n not in touched]
     scores += [failure("false positive", ours, n, spacing_mm, PENALTY_MM) for n in wrong]
-    return _summed(tuple(_moved(score, start - 1) for score in scores))
+    return _summed(tuple(in_image(score, box) for score in scores))
 
 
 def merge_by_dilation(mask: np.ndarray) -> LabelledComponents:
@@ -111,13 +112,6 @@ def _touching(
     box = reference.boxes[number - 1]  # the blob's box: it holds the dilated lesion
     near = dilate(reference.labels[box] == number)
     return tuple(int(n) for n in np.unique(prediction.labels[box][near]) if n)
-
-
-def _moved(score: LesionScore, by: np.ndarray) -> LesionScore:
-    from dataclasses import replace
-
-    position = tuple(float(v) for v in np.add(score.position, by))
-    return replace(score, position=position)
 
 
 def _summed(scores: tuple[LesionScore, ...]) -> Score2023:

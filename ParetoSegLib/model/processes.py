@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,8 @@ def start_processes(device: str, devices: int, nodes: int) -> Processes:
         TrainingError: the extra ``train`` is not installed.
         DeviceError: the device is not there.
     """
+    # It tells of every process that joins; the screen belongs to the command.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:
         from lightning_fabric import Fabric
     except ImportError as error:

@@ -72,9 +72,11 @@ def test_a_failed_file_leaves_the_old_one(tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for writer in (whole_folder, whole_file):
-        with pytest.raises(OutputError, match=r"case.* cannot be written") as caught:
-            with writer(tmp_path / "file" / "case") as partial:
-                partial.write_text("x")
+        with (
+            pytest.raises(OutputError, match=r"case.* cannot be written") as caught,
+            writer(tmp_path / "file" / "case") as partial,
+        ):
+            partial.write_text("x")
         assert str(tmp_path) not in str(caught.value)
 
 

@@ -276,7 +276,7 @@ def test_bfloat16_trains(cases, processes, tmp_path):
 
 
 def test_two_processes_equal_one(tmp_path):
-    found = {}
+    logs, outputs = {}, {}
     for count in (1, 2):
         subprocess.run(
             [
@@ -284,7 +284,6 @@ def test_two_processes_equal_one(tmp_path):
                 str(Path(__file__).with_name("train_together.py")),
                 str(tmp_path),
                 str(count),
-                "upgrad",
             ],
             check=True,
             cwd=ROOT,
@@ -292,6 +291,12 @@ def test_two_processes_equal_one(tmp_path):
             timeout=200,
             capture_output=True,
         )
-        found[count] = torch.load(tmp_path / f"weights-{count}.pt", weights_only=True)
-    for key, one in found[1].items():
-        torch.testing.assert_close(found[2][key], one, rtol=1e-3, atol=2e-5, msg=key)
+        rows = log_without_times(tmp_path / f"run-{count}")
+        assert len(rows) == 7  # two validations follow the five steps
+        logs[count] = np.array([[float(v or "nan") for v in row.values()] for row in rows[:5]])
+        outputs[count] = np.load(tmp_path / f"logits-{count}.npy")
+    # Weights are compared by what they do: biases in front of a normalisation have a gradient of
+    # rounding errors alone, which Adam scales up and the normalisation takes away again.
+    np.testing.assert_allclose(logs[2], logs[1], rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs[2], outputs[1], atol=1e-4)
+    assert np.std(outputs[1]) > 0.01

@@ -74,7 +74,8 @@ def reduce_labels(
 ) -> np.ndarray:
     """Turn a label map ``(D, H, W)`` into tissues, uint8.
 
-    Both SynthSeg's values and already reduced maps are understood. SynthSeg has one label for
+    Both SynthSeg's values and already reduced maps are understood; in a reduced map without skin,
+    the thin layers (skin, fat, marrow) are laid anew. SynthSeg has one label for
     everything soft outside the skull; here the layer under the skin and around the eyes becomes
     fat and the rest muscle, since the two look opposite on T1.
 
@@ -83,7 +84,8 @@ def reduce_labels(
     """
     present = np.unique(labels)
     if present[-1] <= max(Tissue) and present[0] >= 0:
-        return labels.astype(np.uint8)
+        tissues = labels.astype(np.uint8)
+        return tissues if Tissue.SKIN in present else _with_layers(tissues, spacing_mm)
     table = np.full(_HIGHEST, 255, np.uint8)
     for tissue, values in _SYNTHSEG.items():
         table[list(values)] = tissue
@@ -97,15 +99,38 @@ def reduce_labels(
     return _with_fat(tissues, spacing_mm)
 
 
+def without_layers(tissues: np.ndarray) -> np.ndarray:
+    """Merge skin and fat into soft tissue and marrow into bone: half the bytes on disk.
+
+    ``reduce_labels`` lays those layers again.
+    """
+    merged = np.arange(256, dtype=np.uint8)
+    merged[[Tissue.SKIN, Tissue.FAT]] = Tissue.MUSCLE
+    merged[Tissue.MARROW] = Tissue.BONE
+    return merged[tissues]
+
+
+def _with_layers(tissues: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """Lay skin under the air, marrow inside bone, and fat under the skin."""
+    soft, bone = tissues == Tissue.MUSCLE, tissues == Tissue.BONE
+    tissues[soft & _within(tissues == Tissue.AIR, 1.5, spacing_mm)] = Tissue.SKIN
+    tissues[bone & ~_within(~bone, 1.4, spacing_mm)] = Tissue.MARROW
+    return _with_fat(tissues, spacing_mm)
+
+
 def _with_fat(tissues: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
     """Split soft tissue into muscle and fat by its distance to the skin and to the eyes."""
-    from scipy import ndimage
-
-    near = np.zeros(tissues.shape, bool)
-    for centre, reach_mm in ((Tissue.SKIN, 6.0), (Tissue.EYE, 9.0)):
-        # The box filter's reach is a cube's; good enough for a layer that is painted anyway.
-        size = [2 * max(1, round(reach_mm / step)) + 1 for step in spacing_mm]
-        seeds = (tissues == centre).astype(np.uint8)
-        near |= ndimage.maximum_filter(seeds, size=size).astype(bool)
+    near = _within(tissues == Tissue.SKIN, 6.0, spacing_mm)
+    near |= _within(tissues == Tissue.EYE, 9.0, spacing_mm)
     tissues[near & (tissues == Tissue.MUSCLE)] = Tissue.FAT
     return tissues
+
+
+def _within(
+    seeds: np.ndarray, reach_mm: float, spacing_mm: tuple[float, float, float]
+) -> np.ndarray:
+    """Voxels within a cube's reach of a seed: good enough for layers that are painted anyway."""
+    from scipy import ndimage
+
+    size = [2 * max(1, round(reach_mm / step)) + 1 for step in spacing_mm]
+    return np.asarray(ndimage.maximum_filter(seeds.astype(np.uint8), size=size).astype(bool))

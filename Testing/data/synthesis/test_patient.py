@@ -1,0 +1,203 @@
+"""A whole synthetic patient: nested truth, labels from it, reproducible, 0 to 40 lesions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ParetoSegLib.core.errors import ConfigError
+from ParetoSegLib.core.labels import BRATS_METS, MODALITIES, REGIONS
+from ParetoSegLib.data.synthesis.contrast import draw_palette
+from ParetoSegLib.data.synthesis.distractors import draw_distractors
+from ParetoSegLib.data.synthesis.heads import Head, small_head
+from ParetoSegLib.data.synthesis.patient import (
+    SynthesisSettings,
+    SyntheticPatient,
+    draw_radii,
+    make_patient,
+)
+from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs
+
+
+def assert_sound(patient: SyntheticPatient) -> None:
+    """What must hold of every synthetic patient."""
+    truth = patient.truth
+    for region in REGIONS:
+        assert truth[region].dtype == np.float32
+        assert truth[region].shape == patient.grid.shape
+        assert 0 <= truth[region].min() <= truth[region].max() <= 1
+    assert (truth["et"] <= truth["tc"]).all()
+    assert (truth["tc"] <= truth["wt"]).all()
+    masks = BRATS_METS.region_masks(patient.labels, "labels")
+    for region in REGIONS:
+        np.testing.assert_array_equal(masks[region], truth[region] >= 0.5)
+    for modality in MODALITIES:
+        image = patient.images[modality]
+        assert image.dtype == np.float32
+        assert np.isfinite(image).all()
+        assert image.min() >= 0
+        assert image.std() > 0
+    for lesion in patient.lesions:
+        index = (
+            np.linalg.solve(patient.grid.affine, np.array([*lesion.centre_lps, 1.0]))[:3]
+            .round()
+            .astype(int)
+        )
+        around = tuple(slice(max(0, i - 2), i + 3) for i in index)
+        assert masks["tc"][around].any(), f"lesion {lesion.number} left no voxel"
+        volumes = lesion.volumes_cc
+        assert 0 <= volumes["et"] <= volumes["tc"] <= volumes["wt"]
+    for rater in patient.raters:
+        assert (rater["tc"] | ~rater["et"]).all()
+        assert (rater["wt"] | ~rater["tc"]).all()
+    json.dumps(patient.facts)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 2**40))
+def test_every_patient_is_sound(seed: int) -> None:
+    assert_sound(make_patient(small_head(seed), seed, SynthesisSettings(raters=1)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_the_count_of_lesions_is_the_one_asked_for(count: int) -> None:
+    patient = make_patient(small_head(0), 5, SynthesisSettings(lesions=(count, count)))
+    assert_sound(patient)
+    assert len(patient.lesions) == count
+    assert bool(patient.labels.any()) == (count > 0)
+
+
+def test_equal_seeds_give_equal_patients_and_others_do_not() -> None:
+    head, settings_ = small_head(1), SynthesisSettings(raters=1, lesions=(2, 5))
+    first, again = make_patient(head, 9, settings_), make_patient(head, 9, settings_)
+    for modality in MODALITIES:
+        np.testing.assert_array_equal(first.images[modality], again.images[modality])
+    np.testing.assert_array_equal(first.labels, again.labels)
+    np.testing.assert_array_equal(first.raters[0]["wt"], again.raters[0]["wt"])
+    assert first.lesions == again.lesions
+    other = make_patient(head, 10, settings_)
+    assert other.lesions != first.lesions
+
+
+def test_the_head_is_not_changed() -> None:
+    head = small_head(2)
+    before = head.tissues.copy()
+    make_patient(head, 3, SynthesisSettings(lesions=(3, 6)))
+    np.testing.assert_array_equal(head.tissues, before)
+
+
+def test_more_raters_leave_the_first_ones_as_they_were() -> None:
+    head = small_head(1)
+    one = make_patient(head, 4, SynthesisSettings(lesions=(3, 3), raters=1))
+    three = make_patient(head, 4, SynthesisSettings(lesions=(3, 3), raters=3))
+    np.testing.assert_array_equal(one.raters[0]["tc"], three.raters[0]["tc"])
+    assert (three.raters[1]["tc"] != three.raters[2]["tc"]).any()
+
+
+def test_strong_lesions_stand_out_on_t1c_and_edema_on_flair() -> None:
+    plain = SynthesisSettings(lesions=(1, 1), radius_mm=(6.0, 6.0), weak_share=0.0)
+    enhanced, wet = [], []
+    for seed in range(8):
+        patient = make_patient(small_head(seed), seed, plain)
+        et, wt, tc = (patient.truth[r] for r in ("et", "wt", "tc"))
+        t1c, t2f = patient.images["t1c"], patient.images["t2f"]
+        elsewhere = (wt == 0) & (t1c > 0)
+        enhanced.append(t1c[et > 0.95].mean() > np.percentile(t1c[elsewhere], 75))
+        if (edema := (wt > 0.95) & (tc < 0.05)).sum() > 50:
+            wet.append(t2f[edema].mean() > np.median(t2f[elsewhere & (t2f > t2f.max() / 20)]))
+    assert np.mean(enhanced) >= 0.75
+    assert len(wet) >= 3
+    assert np.mean(wet) >= 0.75
+
+
+def test_brightness_keeps_the_order_of_tissues() -> None:
+    for seed in range(50):
+        palette = draw_palette(np.random.default_rng(seed))
+        for modality in ("t1n", "t1c"):
+            values = palette[modality]
+            assert values[Tissue.WHITE] > values[Tissue.CORTEX] > values[Tissue.VENTRICLE]
+        values = palette["t2w"]
+        assert values[Tissue.VENTRICLE] > values[Tissue.CORTEX] > values[Tissue.WHITE]
+        values = palette["t2f"]
+        assert values[Tissue.CORTEX] > values[Tissue.WHITE] > values[Tissue.VENTRICLE]
+
+
+def test_a_quarter_of_the_lesions_is_faint() -> None:
+    faint = []
+    for seed in range(10):
+        patient = make_patient(small_head(seed), seed, SynthesisSettings(lesions=(6, 12)))
+        faint += [lesion.contrast_to_noise < 4 for lesion in patient.lesions]
+    assert 0.1 < np.mean(faint) < 0.7
+
+
+def test_sizes_lean_to_the_small_end() -> None:
+    rng = np.random.default_rng(0)
+    counts, radii = [], []
+    for _ in range(600):
+        drawn = draw_radii(rng, SynthesisSettings())
+        counts.append(len(drawn))
+        radii += drawn.tolist()
+    assert min(counts) == 0
+    assert 30 < max(counts) <= 40
+    assert 3 <= np.median(counts) <= 12
+    assert 1 <= min(radii) < 1.1
+    assert 15 < max(radii) <= 25
+    assert np.median(radii) < 4
+
+
+def test_distractors_are_there_and_belong_to_no_region() -> None:
+    head = small_head(4)
+    found = draw_distractors(np.random.default_rng(1), head.tissues, head.grid.spacing_mm)
+    kinds = {d.kind for d in found}
+    assert kinds >= {"vessel", "dura"}
+    for distractor in found:
+        assert 0 <= distractor.share.min() <= distractor.share.max() <= 1
+        if distractor.kind == "plaque":
+            assert distractor.share[~belongs(head.tissues[distractor.box], BRAIN)].max() == 0
+    with_none = make_patient(head, 2, SynthesisSettings(lesions=(0, 0)))
+    assert with_none.truth["wt"].max() == 0
+    assert len(found) >= 2
+
+
+def test_real_images_stay_what_they_are_away_from_lesions() -> None:
+    painted = make_patient(small_head(5), 1, SynthesisSettings(lesions=(0, 0), stripped_share=0))
+    head = small_head(5)
+    real = replace(head, images=painted.images, source="a patient", licence="CC BY 4.0")
+    settings_ = SynthesisSettings(
+        lesions=(2, 2), radius_mm=(2, 4), distractors=False, stripped_share=0
+    )
+    patient = make_patient(real, 6, settings_)
+    assert_sound(patient)
+    away = patient.truth["wt"] == 0
+    image, before = patient.images["t1c"], painted.images["t1c"]
+    same = image[away] == before[away]
+    mirrored = image[away] == before[:, :, ::-1][away]
+    assert same.all() or mirrored.all()
+    assert patient.facts["background"]["licence"] == "CC BY 4.0"  # type: ignore[index]
+
+
+def test_a_head_without_a_brain_is_refused() -> None:
+    head = small_head(0)
+    hollow = Head("hollow", np.zeros_like(head.tissues), head.grid)
+    with pytest.raises(ConfigError, match="hollow"):
+        make_patient(hollow, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lesions": (5, 2)},
+        {"radius_mm": (0.0, 3.0)},
+        {"weak_share": 1.5},
+        {"raters": -1},
+        {"rater_sd_mm": (1.0, 0.5)},
+        {"noise": (0.0, 0.1)},
+    ],
+)
+def test_absurd_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        SynthesisSettings(**wrong)  # type: ignore[arg-type]

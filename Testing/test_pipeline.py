@@ -1,0 +1,171 @@
+"""From a case to a result: what holds whatever the network says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from phantom import CENTRE, RADIUS, BrightNetwork, distance_from, write_case, write_image
+
+from ParetoSegLib.core.errors import DeviceError, ImageReadError, ModelFolderError
+from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.data.case import CaseFiles, read_case
+from ParetoSegLib.model.calibration import Calibration
+from ParetoSegLib.model.folder import ModelDescription
+from ParetoSegLib.pipeline import (
+    STAGES,
+    Model,
+    SegmentOptions,
+    assessable_regions,
+    peak_memory_mb,
+    segment,
+    segment_files,
+)
+
+CPU = SegmentOptions(device="cpu")
+
+
+def _description(**changes: object) -> ModelDescription:
+    values: dict = {
+        "name": "bright",
+        "network": "UNet",
+        "network_arguments": {"channels": (8, 16), "num_res_units": 1},
+        "modalities": MODALITIES,
+        "regions": REGIONS,
+        "spacing_mm": (1.0, 1.0, 1.0),
+        "normalisation": "z-score",
+        "patch": (24, 24, 24),
+        "calibration": Calibration.identity(),
+        "levels": dict.fromkeys(REGIONS, (0.9, 0.1)),
+        "assessable": {
+            "t1n+t1c+t2w+t2f": REGIONS,
+            "t1c": REGIONS,
+            "t1c+t2f": REGIONS,
+            # A claim too much: without contrast nobody sees enhancement.
+            "t2f": ("et", "wt"),
+            "t1n": (),
+        },
+        "label_band": {"band_mm": 1.5, "beta": 0.75},
+    }
+    return ModelDescription(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model(_description(), BrightNetwork().eval(), "f" * 64)
+
+
+def _files(folder: Path, modalities: tuple[str, ...] = MODALITIES) -> CaseFiles:
+    write_case(folder, modalities)
+    images = {m: folder / f"{folder.name}-{m}.nii.gz" for m in modalities}
+    return CaseFiles(name=folder.name, patient=folder.name, images=images)
+
+
+@pytest.fixture(scope="module")
+def result(model: Model, tmp_path_factory: pytest.TempPathFactory):
+    return segment_files(_files(tmp_path_factory.mktemp("p") / "case"), model, CPU)
+
+
+def test_the_lesion_is_found_where_it_is(result) -> None:
+    (lesion,) = [x for x in result.lesions.lesions if x.kind == "lesion"]
+    here = np.array([CENTRE], float)
+    assert np.allclose(lesion.centroid_lps, result.case.grid.positions(here)[0], atol=0.6)
+    sphere_cc = 4 / 3 * np.pi * RADIUS**3 / 1000
+    assert lesion.volumes_cc["tc"] == pytest.approx(sphere_cc, rel=0.25)
+
+
+def test_membership_is_nested_on_the_grid_of_the_case(result) -> None:
+    assert result.assessable == REGIONS
+    stacked = np.stack([result.membership[r] for r in REGIONS])
+    assert stacked.shape[1:] == result.case.grid.shape
+    assert stacked.dtype == np.float32
+    assert stacked.min() >= 0
+    assert stacked.max() <= 1
+    assert (np.diff(stacked, axis=0) >= 0).all()
+    outside = distance_from(CENTRE) > RADIUS + 3
+    assert stacked[:, outside].max() < 0.5
+
+
+def test_facts_can_be_written_as_json_and_name_no_folder(result, tmp_path: Path) -> None:
+    text = json.dumps(result.facts, allow_nan=False)
+    assert "/" not in text.replace("n/a", "")
+    assert set(result.facts["seconds"]) == set(STAGES)
+    assert result.facts["device"] == "cpu"
+    assert result.facts["presence"] == dict.fromkeys(MODALITIES, True)
+    assert result.facts["versions"]["ParetoSegLib"]
+    assert result.facts["model"] == {"name": "bright", "fingerprint": "f" * 64}
+
+
+def test_progress_rises_from_0_to_1(model: Model, tmp_path: Path) -> None:
+    seen: list[tuple[str, float]] = []
+    files = _files(tmp_path / "case", ("t1c",))
+    segment_files(files, model, CPU, lambda *at: seen.append(at))
+    fractions = [f for _, f in seen]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert list(dict.fromkeys(stage for stage, _ in seen)) == list(STAGES)
+
+
+def test_inputs_are_not_touched(model: Model, tmp_path: Path) -> None:
+    files = _files(tmp_path / "case")
+    before = {p: hashlib.sha256(p.read_bytes()).digest() for p in files.images.values()}
+    case = read_case(files, with_labels=False)
+    arrays = {m: image.array.copy() for m, image in case.images.items()}
+    segment(case, model, CPU)
+    assert before == {p: hashlib.sha256(p.read_bytes()).digest() for p in files.images.values()}
+    assert sorted(p.name for p in (tmp_path / "case").iterdir()) == sorted(p.name for p in before)
+    for modality, array in arrays.items():
+        assert np.array_equal(case.images[modality].array, array)
+
+
+def test_without_contrast_enhancement_is_not_assessable(model: Model, tmp_path: Path) -> None:
+    result = segment_files(_files(tmp_path / "case", ("t2f",)), model, CPU)
+    assert result.assessable == ("wt",)
+    assert set(result.membership) == {"wt"}
+    assert result.lesions.region == "wt"
+    # ET's logits are as high as WT's here; they must not reach WT through the nesting.
+    wider = BrightNetwork()
+    wider.cuts.data[0] = -9.0
+    swamped = segment_files(
+        _files(tmp_path / "again", ("t2f",)), Model(model.description, wider.eval(), ""), CPU
+    )
+    assert np.array_equal(swamped.membership["wt"], result.membership["wt"])
+
+
+def test_sequences_the_model_cannot_use_are_refused(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="t1n alone"):
+        segment_files(_files(tmp_path / "case", ("t1n",)), model, CPU)
+    with pytest.raises(ModelFolderError, match="t2w alone"):
+        assessable_regions(model.description, ("t2w",))
+
+
+def test_flipped_axes_give_the_same_lesion(model: Model, result, tmp_path: Path) -> None:
+    """The same head stored right to left and front to back: same place in space, same size."""
+    path = tmp_path / "flipped.nii.gz"
+    write_image(path)
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(str(path))
+    sitk.WriteImage(sitk.Flip(image, [True, True, False]), str(path))
+    flipped = segment_files(CaseFiles("case", "case", {"t1c": path}), model, CPU)
+    plain = segment_files(CaseFiles("case", "case", {"t1c": write_image(path)}), model, CPU)
+    one, other = flipped.lesions.lesions[0], plain.lesions.lesions[0]
+    assert np.allclose(one.centroid_lps, other.centroid_lps, atol=0.1)
+    assert one.volumes_cc["tc"] == pytest.approx(other.volumes_cc["tc"], rel=0.02)
+
+
+def test_a_missing_file_and_device_are_said(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ImageReadError, match=r"nothing\.nii\.gz"):
+        segment_files(CaseFiles("a", "a", {"t1c": tmp_path / "nothing.nii.gz"}), model, CPU)
+    with pytest.raises(DeviceError):
+        segment_files(_files(tmp_path / "case", ("t1c",)), model, SegmentOptions(device="cuda:97"))
+
+
+def test_peak_memory_is_a_number_or_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = peak_memory_mb()
+    assert isinstance(measured, str) or measured > 10
+    monkeypatch.setattr("sys.platform", "win32")
+    assert peak_memory_mb() == "not measured"

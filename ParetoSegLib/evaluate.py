@@ -93,7 +93,8 @@ def main(arguments: Sequence[str]) -> int:
     files = write_scores(result, given.output, given.seed)
 
     found = summaries(result, given.seed)
-    console.print(f"{len(result.cases)} cases, arranged as {result.layout}", markup=False)
+    count = "1 case" if len(result.cases) == 1 else f"{len(result.cases)} cases"
+    console.print(f"{count}, arranged as {result.layout}", markup=False)
     for region in REGIONS:
         console.print(region_table(region, found[region]))
     console.print(pooled_table(result))

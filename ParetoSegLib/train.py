@@ -115,7 +115,9 @@ def main(arguments: Sequence[str]) -> int:
             f"({outcome.precision}). Best validation Dice at step {outcome.step}: "
             f"{scores or 'not measured'}."
         )
-        console.print(f"Model folder: {folder / 'model'}\nCurves: {folder / 'curves.png'}")
+        console.print(
+            f"Model folder: {folder / 'model'}\nCurves: {folder / 'curves.png'}", soft_wrap=True
+        )
     return DONE
 
 

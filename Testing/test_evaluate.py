@@ -208,7 +208,7 @@ def test_stray_labels_need_a_word(perfect):
         (["--ignore-labels", "five"], 2, "whole numbers"),
         (["--seed", "-1"], 2, "--seed is -1"),
         (["--predictions", "nowhere"], 1, "predictions nowhere does not exist"),
-        (["--layout", "no such layout"], 1, "no such layout"),
+        (["--layout", "no such layout"], 2, "no such layout"),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(perfect, capsys, monkeypatch, arguments, code, words):

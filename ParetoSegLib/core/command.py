@@ -67,7 +67,10 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG_FLAG in arguments
     _speak_utf8()
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    if debug:
+        # Ours alone: what matplotlib thinks of every font would bury it.
+        logging.getLogger("ParetoSegLib").setLevel(logging.DEBUG)
     try:
         with warnings.catch_warnings():
             if not debug and not sys.warnoptions:

@@ -38,7 +38,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
             _retried(lambda: shutil.rmtree(old))
         if target.exists():
             _retried(lambda: target.rename(old))
-        _retried(lambda: partial.rename(target))
+        try:
+            _retried(lambda: partial.rename(target))
+        except BaseException:
+            if old.exists() and not target.exists():
+                _retried(lambda: old.rename(target))
+            raise
         if old.exists():
             _retried(lambda: shutil.rmtree(old))
     except BaseException as error:

@@ -30,6 +30,9 @@ LEAST_COVERAGE = 0.01
 BRAIN_SHARE = 0.25
 """A resampled voxel is brain from this share on: a partial edge must not be cut away."""
 
+TISSUE_SHARE = 0.99
+"""From this share on it counts for the image's scale: a partial edge holds the background too."""
+
 
 @dataclass(frozen=True)
 class PreprocessingSettings:
@@ -147,15 +150,15 @@ def prepare(case: Case, settings: PreprocessingSettings = PreprocessingSettings(
     transforms, notes = _align(case, settings)
     full_grid = working_grid(case.grid, settings.spacing_mm)
     moved: dict[str, np.ndarray] = {}
-    brains: dict[str, np.ndarray] = {}
+    shares: dict[str, np.ndarray] = {}
     for modality in MODALITIES:
         if modality in case.images:
             image = case.images[modality]
-            array, brain = _on_grid(image, full_grid, case.grid, transforms.get(modality))
+            array, share = _on_grid(image, full_grid, case.grid, transforms.get(modality))
             moved[modality] = array
-            if brain is not None:
-                brains[modality] = brain
-    mask, source, tissue = _mask(moved, brains, full_grid, notes)
+            if share is not None:
+                shares[modality] = share
+    mask, source, tissue = _mask(moved, shares, full_grid, notes)
     regions = None if case.regions is None else _move_regions(case.regions, case.grid, full_grid)
 
     # Labels beyond the mask (a loose mask around a tight brain) widen the crop, not the mask.
@@ -213,7 +216,10 @@ def _align(case: Case, settings: PreprocessingSettings) -> tuple[dict[str, Rigid
 def _on_grid(
     image: Image, target: Grid, reference: Grid, transform: Rigid | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """An image on the working grid, NaN beyond its field, and its brain if it is stripped."""
+    """An image on the working grid, NaN beyond its field, and each voxel's share of brain.
+
+    The share is ``None`` if the image is not stripped, and a bool array if nothing moved.
+    """
     background = stripped_background(image.array, image.grid.voxel_mm3)
     brain = None if background is None else image.array != background
     if transform is None and target == reference:
@@ -221,27 +227,26 @@ def _on_grid(
     rigid = None if transform is None else rigid_transform(transform)
     source = reference if transform is None else image.grid
     array = resample(image.array, source, target, rigid, outside=math.nan)
-    if brain is not None:
-        # Smoothing would move the edge by less than the share does, and costs most of the time.
-        brain = resample(brain, source, target, rigid, antialias=False) > BRAIN_SHARE
-    return array, brain
+    if brain is None:
+        return array, None
+    # Smoothing would move the edge by less than the share does, and costs most of the time.
+    return array, resample(brain, source, target, rigid, antialias=False)
 
 
 def _mask(
     images: Mapping[str, np.ndarray],
-    brains: Mapping[str, np.ndarray],
+    shares: Mapping[str, np.ndarray],
     grid: Grid,
     notes: list[str],
 ) -> tuple[np.ndarray, str, Mapping[str, np.ndarray]]:
     """The mask, what it was read off, and the voxels that set each image's scale."""
-    tissue = dict(brains)
-    whole = [m for m in images if m not in brains]
-    if not brains:
+    whole = [m for m in images if m not in shares]
+    if not shares:
         mask, thresholds = head_mask([images[m] for m in whole], grid)
-        for modality, threshold in zip(whole, thresholds, strict=True):
-            tissue[modality] = images[modality] > threshold
-        return mask, HEAD, tissue
-    mask = brain_mask(list(brains.values()))
+        levels = zip(whole, thresholds, strict=True)
+        return mask, HEAD, {modality: images[modality] > level for modality, level in levels}
+    mask = brain_mask([share > BRAIN_SHARE for share in shares.values()])
+    tissue = {modality: share > TISSUE_SHARE for modality, share in shares.items()}
     for modality in whole:
         tissue[modality] = mask
         notes.append(

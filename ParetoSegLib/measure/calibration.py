@@ -18,7 +18,7 @@ RULE = (
     "membership against the hard mask, voxel by voxel; ECE = Σ_bins n_bin/n · |mean membership − "
     "share of tumour voxels| over 15 equally wide bins, Brier = mean (membership − mask)²; brain: "
     "the brain or head of the reference image together with the reference and predicted region; "
-    "lesions: the reference's widest region and the prediction's {membership ≥ ½} of it together; "
+    "lesions: the widest region that both have, reference and prediction together; "
     "band: |s| ≤ 3 mm, s the signed distance to the region's reference surface; all voxels of all "
     "cases pooled, and one value per case"
 )

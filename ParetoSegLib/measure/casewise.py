@@ -18,10 +18,11 @@ RULES: Mapping[str, str] = MappingProxyType(
     {
         "dice": "2|P∩R| / (|P|+|R|) over the whole image; both empty 1, one empty 0",
         "hd95_mm": "the larger of the two directed 95th percentiles of the surface distances; both "
-        "empty 0, one empty the image's diagonal",
-        "nsd_05": "share of both surfaces within 0.5 mm of the other; both empty 1, one empty 0",
-        "nsd_1": "share of both surfaces within 1 mm of the other; both empty 1, one empty 0",
-        "surface": surfaces.RULE,
+        f"empty 0, one empty the image's diagonal; {surfaces.RULE}",
+        "nsd_05": "share of both surfaces' voxels within 0.5 mm of the other surface (surfaces as "
+        "for HD95); both empty 1, one empty 0",
+        "nsd_1": "share of both surfaces' voxels within 1 mm of the other surface (surfaces as for "
+        "HD95); both empty 1, one empty 0",
     }
 )
 

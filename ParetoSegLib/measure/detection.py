@@ -27,8 +27,8 @@ RULE = (
     "positive of any size; sizes are diameters of the sphere of equal volume"
 )
 FROC_RULE = (
-    "detections are the predicted lesions (cut at ½) and candidates (cut at half their peak) with "
-    "their peak membership as score; "
+    "in the region that defines lesions (TC, else WT): detections are the predicted lesions (cut "
+    "at ½) and candidates (cut at half their peak) with their peak membership as score; "
     "keeping those at or above a threshold, a reference lesion is found if one of them overlaps it "
     "and one that overlaps none is a false positive; the score is the mean sensitivity at 1/8, "
     "1/4, 1/2, 1, 2, 4 and 8 false positives per scan"

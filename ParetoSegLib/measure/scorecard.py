@@ -45,11 +45,17 @@ class Metric:
     better: str = "higher"
 
 
+PLACES: Mapping[str, str] = MappingProxyType(
+    {"brain": "brain", "lesions": "lesions", "band": f"band ±{calibration.BAND_MM:g} mm"}
+)
+"""Where calibration is measured, and how people read it."""
+
+
 def _calibration_metrics() -> dict[str, Metric]:
     return {
-        f"{kind.lower()}_{where}": Metric(f"{kind}, {where}", calibration.RULE, "lower")
+        f"{kind.lower()}_{where}": Metric(f"{kind}, {title}", calibration.RULE, "lower")
         for kind in ("ECE", "Brier")
-        for where in ("brain", "lesions", "band")
+        for where, title in PLACES.items()
     }
 
 

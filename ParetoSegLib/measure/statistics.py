@@ -12,7 +12,8 @@ RESAMPLES = 5000
 
 RULE = (
     "mean, median and the 95 % percentile bootstrap interval of the mean (5000 resamples of "
-    "patients, all cases of a patient together; seed in this file); n/a values are left out"
+    "patients, all cases of a patient together; the seed is in the JSON file); n/a values are "
+    "left out"
 )
 PAIRED_RULE = (
     "mean of the paired differences with its 95 % percentile bootstrap interval over patients; "

@@ -24,7 +24,7 @@ from ParetoSegLib.method.pareto import Balance
 from ParetoSegLib.model.averaging import WeightAverage
 from ParetoSegLib.model.cache import CachedCase
 from ParetoSegLib.model.checkpoints import load_checkpoint, save_checkpoint
-from ParetoSegLib.model.networks import build_network
+from ParetoSegLib.model.networks import build_network, check_patch
 from ParetoSegLib.model.patches import Patch, draw_patch
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.run_log import STEP_COLUMNS, RunLog
@@ -94,6 +94,8 @@ class Run:
             )
         if not training:
             raise TrainingError("There is no case to train on.")
+        # Before the first step rather than after the last, when the model folder is written.
+        check_patch(settings.network.name, settings.network.arguments, settings.patch)
         self.settings = settings
         self.folder = folder
         self._training = training
@@ -101,7 +103,8 @@ class Run:
         self._processes = processes
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(settings.seed, "weights"))
-            network = build_network(settings.network.name, settings.network.arguments)
+            kind = settings.network
+            network = build_network(kind.name, kind.arguments, kind.prior)
         self.network = network.to(processes.device).train()
         self.average = WeightAverage(self.network, settings.optimiser.ema_decay)
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]

@@ -30,10 +30,21 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """A network by its name in the table, and what to change of its default arguments."""
+    """A network by its name in the table.
+
+    Args:
+        name: as in ``networks.NETWORKS``.
+        arguments: what to change of its defaults.
+        prior: share of voxels that an untrained network expects to be ET, TC and WT.
+    """
 
     name: str = "UNet"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    prior: tuple[float, float, float] = (0.005, 0.01, 0.02)
+
+    def __post_init__(self) -> None:
+        if not all(0 < p < 1 for p in self.prior):
+            raise ValueError(f"prior is {self.prior}; each share must lie in (0, 1).")
 
 
 @dataclass(frozen=True)

@@ -65,11 +65,12 @@ def quantised(values: np.ndarray) -> np.ndarray:
     So the segmentation is exactly {membership ≥ ½} of the written memberships too, they stay
     nested, and they are off by at most 1/2048 (just below ½ by at most 1/1024).
     """
-    values = np.clip(np.asarray(values, np.float32), 0.0, 1.0)
+    values = np.asarray(values, np.float32)
     steps = np.rint(values * np.float32(STEPS))
-    below = values < np.float32(HALF)
-    np.minimum(steps, STEPS // 2 - 1, out=steps, where=below)
-    return steps / np.float32(STEPS)
+    steps[(steps == STEPS // 2) & (values < np.float32(HALF))] -= 1
+    np.clip(steps, 0, STEPS, out=steps)
+    steps /= np.float32(STEPS)
+    return steps
 
 
 def summary(result: Result, files: list[str]) -> dict[str, object]:

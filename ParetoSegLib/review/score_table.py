@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.measure.detection import SIZE_BINS_MM
-from ParetoSegLib.measure.scorecard import METRICS
+from ParetoSegLib.measure.scorecard import METRICS, PLACES
 from ParetoSegLib.measure.statistics import Summary
 from ParetoSegLib.review.evaluation import Evaluation
 from ParetoSegLib.review.scores import NOT_AVAILABLE, RULES, pooled
@@ -52,8 +52,8 @@ def rule_table() -> Table:
     from rich.table import Table
 
     table = Table(title="Rules", title_justify="left", show_header=False, box=None, padding=(0, 1))
-    table.add_column(style="bold")
-    table.add_column()
+    table.add_column(style="bold", max_width=30)
+    table.add_column(ratio=1)
     titles: dict[str, list[str]] = {}
     for name, rule in RULES.items():
         titles.setdefault(rule, []).append(METRICS[name].title if name in METRICS else name)
@@ -75,9 +75,9 @@ def _pooled_cells(facts: Mapping[str, object]) -> dict[str, str]:
     cells["false positives per scan"] = _number(facts["false_positives_per_scan"])  # type: ignore[arg-type]
     cells["FROC score"] = _number(curve.get("score"))
     for kind in ("ece", "brier"):
-        title = {"ece": "ECE", "brier": "Brier"}[kind]
-        for where in ("brain", "lesions", "band"):
-            cells[f"{title}, {where}"] = _number(calibrated.get(where, {}).get(kind))
+        for where in PLACES:
+            title = METRICS[f"{kind}_{where}"].title
+            cells[title] = _number(calibrated.get(where, {}).get(kind))
     counts = f" (of {covered['checks']})" if covered["checks"] else ""
     cells["volume interval coverage"] = _number(covered["coverage"]) + counts
     return cells

@@ -19,7 +19,7 @@ from ParetoSegLib.core.outputs import whole_file
 from ParetoSegLib.measure import detection, statistics
 from ParetoSegLib.measure.coverage import coverage
 from ParetoSegLib.measure.lesionwise import LesionScore
-from ParetoSegLib.measure.scorecard import METRICS, RegionScore
+from ParetoSegLib.measure.scorecard import METRICS, PLACES, RegionScore
 from ParetoSegLib.measure.statistics import Summary, summarise
 from ParetoSegLib.review.evaluation import (
     MISSING,
@@ -36,8 +36,9 @@ NOT_AVAILABLE = "n/a"
 
 RULES: Mapping[str, str] = {
     **{name: metric.rule for name, metric in METRICS.items()},
-    "froc": detection.FROC_RULE,
+    "FROC": detection.FROC_RULE,
     "statistics": statistics.RULE,
+    "over all cases together": "lesions, scans, voxels and intervals of all cases are pooled",
     "missing predictions": "a case of the references without a prediction, or with one that cannot "
     "be read, counts as the worst: Dice and NSD 0, HD95 its penalty, every lesion missed, also "
     "where the reference holds no lesion; false positives, calibration, QU-BraTS, intervals and "
@@ -89,7 +90,7 @@ def pooled(evaluation: Evaluation, region: str) -> dict[str, object]:
     curve = detection.froc(found)
     checks = [check for score in scores for check in score.intervals]
     calibrated: dict[str, object] = {}
-    for where in ("brain", "lesions", "band"):
+    for where in PLACES:
         parts = [score.reliability[where] for score in scores if where in score.reliability]
         if parts:
             total = sum(parts[1:], parts[0])

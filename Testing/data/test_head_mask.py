@@ -120,7 +120,7 @@ def test_two_images_outline_more_than_one() -> None:
 
 
 @given(st.floats(0.01, 100), st.floats(-500, 500))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_unit_and_offset_do_not_move_the_outline(gain: float, offset: float) -> None:
     image, _ = whole_head(4, 8.0)
     grid = Grid(SHAPE, (4.0, 4.0, 4.0), (0, 0, 0), IDENTITY)

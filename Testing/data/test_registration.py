@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.geometry import Grid
+from ParetoSegLib.data import registration
 from ParetoSegLib.data.registration import (
     HEADER,
     Rigid,
@@ -22,6 +23,12 @@ from ParetoSegLib.data.registration import (
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 GRID = Grid((36, 44, 40), (4.0, 4.0, 4.0), (-80.0, -88.0, -72.0), IDENTITY)
 LANDMARKS = [(x, y, z) for x in (-40.0, 40) for y in (-45.0, 45) for z in (-35.0, 35)]
+
+
+@pytest.fixture
+def _few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The phantom has no fine detail: few samples will do, and take a quarter of the time."""
+    monkeypatch.setattr(registration, "SAMPLES", (4_000, 4_000, 5_000))
 
 
 def phantom(points: np.ndarray, contrast: str) -> np.ndarray:
@@ -74,7 +81,7 @@ def motion(angles: tuple[float, float, float], shift: tuple[float, float, float]
     return transform
 
 
-@pytest.mark.parametrize(
+MOTIONS = pytest.mark.parametrize(
     ("angles", "shift", "shape", "spacing_mm"),
     [
         ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (36, 44, 40), (4.0, 4.0, 4.0)),
@@ -83,12 +90,15 @@ def motion(angles: tuple[float, float, float], shift: tuple[float, float, float]
     ],
     ids=["still", "moved", "thick slices"],
 )
-def test_a_known_motion_is_recovered(
+
+
+def assert_recovered(
     angles: tuple[float, float, float],
     shift: tuple[float, float, float],
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
 ) -> None:
+    """The transform that is found lands every landmark within a millimetre."""
     truth = motion(angles, shift)
     other = Grid(shape, spacing_mm, (-80.0, -88.0, -72.0), IDENTITY)
     moved = image(other, "flair", truth.GetInverse())
@@ -97,16 +107,43 @@ def test_a_known_motion_is_recovered(
     assert largest_error_mm(found, truth) < 1.0
 
 
+@MOTIONS
+@pytest.mark.usefixtures("_few_samples")
+def test_a_known_motion_is_recovered(
+    angles: tuple[float, float, float],
+    shift: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+) -> None:
+    assert_recovered(angles, shift, shape, spacing_mm)
+
+
+@pytest.mark.slow
+@MOTIONS
+def test_a_known_motion_is_recovered_with_all_samples(
+    angles: tuple[float, float, float],
+    shift: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+) -> None:
+    assert_recovered(angles, shift, shape, spacing_mm)
+
+
+@pytest.mark.usefixtures("_few_samples")
 def test_equal_inputs_give_equal_transforms_and_the_seed_matters_little() -> None:
     truth = motion((0.05, 0.02, -0.06), (3.0, 4.0, -2.0))
     reference, moved = image(GRID, "t1"), image(GRID, "flair", truth.GetInverse())
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     first, _ = register(reference, GRID, moved, GRID, seed=0)
     again, _ = register(reference, GRID, moved, GRID, seed=0)
     assert first == again
     other, _ = register(reference, GRID, moved, GRID, seed=7)
+    assert other != first
     assert largest_error_mm(other, rigid_transform(first)) < 1.0
+    assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
 
 
+@pytest.mark.usefixtures("_few_samples")
 def test_an_implausible_motion_is_refused() -> None:
     truth = motion((0.0, 0.0, 0.1), (45.0, 0.0, 0.0))
     other = Grid((36, 44, 60), (4.0, 4.0, 4.0), (-80.0, -88.0, -72.0), IDENTITY)
@@ -118,6 +155,7 @@ def test_an_implausible_motion_is_refused() -> None:
     assert "moved it by" in why
 
 
+@pytest.mark.usefixtures("_few_samples")
 @pytest.mark.parametrize("far_mm", [0.0, 4000.0])
 def test_nothing_to_match_keeps_the_header(far_mm: float) -> None:
     flat = np.zeros(GRID.shape, np.float32)
@@ -144,7 +182,9 @@ def test_a_motion_is_the_same_about_any_centre(
     transform.SetTranslation(shift)
     same = rigid_transform(_about_origin(transform))
     for point in LANDMARKS:
-        assert same.TransformPoint(point) == pytest.approx(transform.TransformPoint(point), abs=1e-6)
+        assert same.TransformPoint(point) == pytest.approx(
+            transform.TransformPoint(point), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -157,6 +197,6 @@ def test_the_turn_is_the_angle_whatever_the_axis(axis: int) -> None:
 def test_coverage_is_read_off_the_headers() -> None:
     assert covered_share(GRID, GRID) == 1
     turned = tuple(rigid_transform((0.0, 0.0, 0.4, 0.0, 0.0, 0.0)).GetMatrix())
-    assert 0.7 < covered_share(GRID, Grid(GRID.shape, GRID.spacing_mm, GRID.origin, turned)) < 1
+    assert 0.6 < covered_share(GRID, Grid(GRID.shape, GRID.spacing_mm, GRID.origin, turned)) < 1
     far = Grid(GRID.shape, GRID.spacing_mm, (500.0, 0.0, 0.0), IDENTITY)
     assert covered_share(GRID, far) == 0

@@ -154,7 +154,9 @@ def test_a_single_voxel_at_the_edge_survives_a_coarser_grid(corner: tuple[int, i
 def test_the_volume_of_a_ball_is_kept() -> None:
     grid = Grid((12, 40, 40), (5.0, 1.0, 1.0), (0, 0, 0), IDENTITY)
     index = np.argwhere(np.ones(grid.shape, bool))
-    distance = np.linalg.norm(grid.positions(index) - grid.positions(np.array([[6, 20, 20]])), axis=1)
+    distance = np.linalg.norm(
+        grid.positions(index) - grid.positions(np.array([[6, 20, 20]])), axis=1
+    )
     ball = (distance < 13).reshape(grid.shape)
     target = working_grid(grid, ISOTROPIC)
     moved = resample_masks({"tc": ball}, grid, target)["tc"]

@@ -18,9 +18,12 @@ from ParetoSegLib.data.synthesis.heads import Head
 from ParetoSegLib.data.synthesis.lesions import core_membership, draw_plan
 from ParetoSegLib.data.synthesis.mass_effect import pushed
 from ParetoSegLib.data.synthesis.placement import growth_space, place
-from ParetoSegLib.data.synthesis.raters import rate
+from ParetoSegLib.data.synthesis.raters import outlines, rate
 from ParetoSegLib.data.synthesis.scanner import scan
 from ParetoSegLib.data.synthesis.tumour import GrownLesion, paint_lesions
+
+_SHARED_MM = 2.0
+"""Within this distance of a core's surface, the border of a whole tumour is the core's."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,10 @@ def make_patient(
     raters = []
     if settings.raters:
         doubt = _doubt(grown, lesions, tissues.shape, settings.rater_sd_mm)
+        drawn = outlines(truth, grid.spacing_mm)
         for number in range(settings.raters):
             rng = np.random.default_rng(derive_seed(seed, "rater", number))
-            raters.append(rate(truth, doubt, grid.spacing_mm, rng))
+            raters.append(rate(drawn, doubt, grid.spacing_mm, rng))
     facts: dict[str, object] = {
         "seed": seed,
         "settings": settings.record(),
@@ -227,6 +231,8 @@ def _grow(
     grown = []
     for plan in plans:
         box, et, tc, depth = core_membership(plan, tissues.shape, spacing, space)
+        if tc.max() < 0.5:  # a small one that the brain's border or a pushed ventricle runs through
+            box, et, tc, depth = core_membership(plan, tissues.shape, spacing)
         edema = edema_membership(plan, tissues, spacing)
         if edema is None:
             grown.append(GrownLesion(plan, box, et, tc, depth))
@@ -328,12 +334,12 @@ def _doubt(
     """Standard deviation of a rater's margin at every voxel: larger where contrast is low."""
     low, high = sd_mm
     doubt = {region: np.full(shape, 0.5 * (low + high), np.float32) for region in REGIONS}
-    for lesion, record in zip(grown, lesions, strict=True):
-        clear = float(np.clip((record.contrast_to_noise - 2) / 8, 0, 1))
-        sd = high + (low - high) * clear
-        for region in ("et", "tc"):
-            doubt[region][lesion.core_box] = sd
-        # Edema fades out, so its border is never as clear as a rim's.
+    for lesion in grown:  # edema fades out, so its border is never as clear as a rim's
         if lesion.edema_box is not None:
             doubt["wt"][lesion.edema_box] = high
+    for lesion, record in zip(grown, lesions, strict=True):
+        clear = float(np.clip((record.contrast_to_noise - 2) / 8, 0, 1))
+        near = lesion.depth_mm > -_SHARED_MM
+        for region in REGIONS:  # where regions share an outline they share its doubt
+            doubt[region][lesion.core_box][near] = high + (low - high) * clear
     return doubt

@@ -64,10 +64,13 @@ def place(
             if good.size or last:
                 choice = int(good[0]) if good.size else int(np.argmax(room))
                 centre = points[choice]
+                spot = np.clip(np.rint(centre / spacing_mm), 0, np.array(tissues.shape) - 1)
+                if not belongs(tissues[tuple(spot.astype(int))], BRAIN):
+                    spot = picks[choice] * np.array(step)
+                    centre = spot * spacing_mm
                 if radius < 2.5:
                     # A 1 mm lesion between eight voxels would fill none of them to one half.
-                    spot = np.minimum(np.rint(centre / spacing_mm), np.array(tissues.shape) - 1)
-                    centre = np.maximum(spot, 0) * spacing_mm
+                    centre = spot * spacing_mm
                 placed.append(((float(centre[0]), float(centre[1]), float(centre[2])), radius))
                 break
             radius = max(smallest_mm, 0.85 * radius)

@@ -106,6 +106,7 @@ def test_the_shipped_heads_are_small_human_and_painted() -> None:
     assert present >= {Tissue.FAT, Tissue.SKIN, Tissue.MARROW, Tissue.CHOROID, Tissue.VEIN}
 
 
+@pytest.mark.slow
 def test_a_synthseg_map_becomes_tissues() -> None:
     path = SHARED / "synthseg-label-maps" / "training_seg_01.nii.gz"
     if not path.is_file():

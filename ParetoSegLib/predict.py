@@ -203,17 +203,15 @@ def _bar(console: Console) -> Progress:
 
 def _report(outcome: Outcome, console: Console) -> None:
     """Print one case: its lesions, or why there are none."""
-    from ParetoSegLib.review.table import counted, lesion_table
+    from ParetoSegLib.review.screen import show_lesions
 
     if outcome.result is None:
         why = "finished before, skipped" if outcome.state == "skipped" else outcome.error
         console.print(f"{outcome.name}: {why}", markup=False)
         return
-    facts, lesions = outcome.result.facts, outcome.result.lesions
+    facts = outcome.result.facts
     seconds = sum(facts["seconds"].values())  # type: ignore[attr-defined]
-    console.print(f"{outcome.name}: {counted(lesions)}, {seconds:.1f} s", markup=False)
-    if lesions.lesions:
-        console.print(lesion_table(lesions))
+    show_lesions(outcome.result.lesions, console, outcome.name, f"{seconds:.1f} s")
     for note in facts["notes"]:  # type: ignore[attr-defined]
         console.print(str(note), markup=False)
 

@@ -61,23 +61,24 @@ def brain_mask(foregrounds: Sequence[np.ndarray]) -> np.ndarray:
 def head_mask(arrays: Sequence[np.ndarray], grid: Grid) -> tuple[np.ndarray, list[float]]:
     """Outline the head in images that are not skull-stripped.
 
-    The lower of two Otsu thresholds parts air from tissue; the union over the images is closed,
-    its largest component filled, in space and slice by slice (the neck is open below), and grown
-    by a coarse voxel: bone is as dark as air, and skull base and dura must stay inside.
+    All that stands out of the air's noise counts, for a fat-suppressed scalp is hardly brighter.
+    The union over the images is closed, its largest component filled, in space and slice by slice
+    (the neck is open below), and grown by a coarse voxel: bone is as dark as air, and skull base
+    and dura must stay inside.
 
     Args:
         arrays: images ``(D, H, W)`` on ``grid``, NaN where an image has no data.
         grid: their common grid.
 
     Returns:
-        A bool mask ``(D, H, W)`` and each image's threshold between air and tissue. Where no
-        outline is found the mask is the whole field.
+        A bool mask ``(D, H, W)`` and the value above which each image shows tissue for
+        certain. Where no outline is found the mask is the whole field.
     """
     stride = tuple(max(1, int(COARSE_MM / s + 0.5)) for s in grid.spacing_mm)
     coarse = [_block_means(array, stride) for array in arrays]
     thresholds = [_air_threshold(array) for array in coarse]
     tissue = np.logical_or.reduce(
-        [array > level for array, level in zip(coarse, thresholds, strict=True)]
+        [array > _air_level(array, t) for array, t in zip(coarse, thresholds, strict=True)]
     )
     spacing_mm = tuple(k * s for k, s in zip(stride, grid.spacing_mm, strict=True))
     outline = _solid(tissue, spacing_mm)
@@ -114,6 +115,14 @@ def _air_threshold(array: np.ndarray) -> float:
     # On a fixed scale, so that the threshold moves with the image's unit.
     otsu.Execute(sitk.GetImageFromArray((clipped - low) / (high - low)))
     return low + (high - low) * float(otsu.GetThresholds()[0])
+
+
+def _air_level(array: np.ndarray, threshold: float) -> float:
+    """Where air ends: six deviations above its median, at 0.3 to 1 of the way to ``threshold``."""
+    air = array[array <= threshold]
+    low, median = float(air.min()), float(np.median(air))
+    deviation = 1.4826 * float(np.median(np.abs(air - median)))
+    return min(max(median + 6 * deviation, low + 0.3 * (threshold - low)), threshold)
 
 
 def _solid(tissue: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:

@@ -167,7 +167,7 @@ def _brats(listings: Sequence[Listing]) -> list[CaseFiles]:
     corrected: dict[str, Path] = {}
     plain = []
     for listing in listings:
-        if not any(_OVERLAY.search(part) for part in _parts(listing, root)):
+        if not any(_OVERLAY.search(part) for part in _parts(listing, root)[1:]):
             plain.append(listing)
             continue
         for path in listing.files.values():

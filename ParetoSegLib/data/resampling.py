@@ -128,7 +128,7 @@ def _smoothed(image: sitk.Image, source: Grid, target: Grid) -> sitk.Image:
 def _lost_components(
     mask: np.ndarray, moved: np.ndarray, source: Grid, target: Grid
 ) -> list[np.ndarray]:
-    """For each component of ``mask`` that ``moved`` does not touch, its voxel nearest its middle."""
+    """The voxel nearest the middle of each component that ``moved`` does not touch."""
     labelled, boxes = components(mask)
     lost = []
     for number, box in enumerate(boxes, start=1):

@@ -45,7 +45,7 @@ def split_patients(
     Raises:
         ConfigError: the fractions are negative or do not sum to 1, or nothing is to train on.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+    if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) <= 1e-6:
         shown = ", ".join(f"{f:g}" for f in fractions)
         raise ConfigError(
             f"The split fractions ({shown}) must be three numbers from 0 that sum to 1."

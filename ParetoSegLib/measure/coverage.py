@@ -14,8 +14,8 @@ RULE = (
     "reference (or of a rater's mask) belongs to the predicted lesion whose territory it overlaps "
     "most; coverage = share of lesions so matched whose summed reference volume lies within the "
     "lesion's volume interval, bounds included; missed lesions and false positives have no "
-    "interval to test; where raters' masks lie beside the reference, they are used instead of it, each rater "
-    "counting once a lesion"
+    "interval to test; where raters' masks lie beside the reference, they are used instead "
+    "of it, each rater counting once a lesion"
 )
 
 

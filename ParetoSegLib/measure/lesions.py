@@ -140,23 +140,25 @@ def find_lesions(
     hull = bounding_box(alpha_cut(membership[region], REACH))
     if hull is None:
         return LesionMap((), territories, region)
-    here = {r: np.asarray(membership[r][hull], np.float32) for r in REGIONS if r in assessable}
-    divided = divide(here[region])
+    # Shells and surfaces lie partly outside the territories.
+    hull = padded_box(hull, _reach_of_shell(grid), grid.shape)
+    field = np.asarray(membership[region][hull], np.float32)
+    divided = divide(field)
     territories[hull] = divided.labels
     if not divided.boxes:
         return LesionMap((), territories, region)
 
-    near = {r: alpha_cut(membership[r]) for r in REGIONS if r in assessable}
-    volumes = _volumes_cc(near, hull, divided, grid)
+    cuts = {r: alpha_cut(membership[r]) for r in REGIONS if r in assessable}
+    volumes = _volumes_cc(cuts, hull, divided, grid)
     count = len(divided.boxes)
     measured = _Measurement(
-        here[region],
+        field,
         divided,
         grid.cropped(hull),
         certain,
         possible,
-        _counts(divided.labels[here[region] >= np.float32(certain)], count),
-        _counts(divided.labels[here[region] >= np.float32(possible)], count),
+        _counts(divided.labels[alpha_cut(field, certain)], count),
+        _counts(divided.labels[alpha_cut(field, possible)], count),
     )
     lesions = []
     for number in range(1, count + 1):
@@ -221,8 +223,9 @@ class _Measurement:
     def of(self, number: int) -> dict:  # type: ignore[type-arg]
         """Everything but number, region, box and volumes, named as in ``Lesion``."""
         spacing = self.grid.spacing_mm
-        pad = tuple(int(np.ceil(SHELL_MM / s)) + 1 for s in spacing)
-        box = padded_box(self.divided.boxes[number - 1], (pad[0], pad[1], pad[2]), self.field.shape)
+        box = padded_box(
+            self.divided.boxes[number - 1], _reach_of_shell(self.grid), self.field.shape
+        )
         field = self.field[box]
         labels = self.divided.labels[box]
         own = labels == number
@@ -287,6 +290,12 @@ def _volumes_cc(
                 own += _counts(nearest_core(divided.cores, voxels, grid.spacing_mm), highest)
         counts[region] = own * (grid.voxel_mm3 / 1000.0)
     return counts
+
+
+def _reach_of_shell(grid: Grid) -> tuple[int, int, int]:
+    """Voxels by which a box must grow to hold the shell around all that is in it."""
+    d, h, w = (int(np.ceil(SHELL_MM / s)) + 1 for s in grid.spacing_mm)
+    return (d, h, w)
 
 
 def _counts(labels: np.ndarray, highest: int) -> np.ndarray:

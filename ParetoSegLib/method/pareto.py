@@ -33,7 +33,8 @@ class ParetoSettings:
         mode: ``upgrad``, ``stch`` or ``sum``.
         refresh_every: of ``upgrad``: 1 takes both gradients at every step (a second backward
             pass) and keeps the promise; k > 1 only at every k-th, with remembered weights
-            between, which keep it mostly (the violation rate tells).
+            between. Those follow a lasting conflict, not one batch's: under strong conflict they
+            can break the promise nearly as often as a plain sum. The violation rate tells.
         memory: of ``upgrad`` with k > 1: weight of the past at each measurement.
         weight_cap: of ``upgrad`` with k > 1: the largest remembered weight.
         temperature: of ``stch``: τ; smaller follows the worse region more strictly.

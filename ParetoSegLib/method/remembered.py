@@ -1,8 +1,9 @@
 """UPGrad's weights between two measurements of the gradients, from what was measured before.
 
 What is remembered is what the weights are made of, the logarithms of both norms and the cosine,
-as moving averages. An average of the weights themselves keeps single steps' extremes alive: in
-simulation it raised one region's loss on two steps in five and made steps 10–16 times too long.
+as moving averages. A weight grows with the ratio of the norms, so an average of the weights
+themselves keeps one step's extreme alive; an average of logarithms does not, and steps stay
+shorter. Neither restores UPGrad's promise, which is about one batch's own gradients.
 """
 
 from __future__ import annotations

@@ -328,6 +328,20 @@ def test_labels_on_another_grid_are_resampled_by_affine(tmp_path: Path) -> None:
     np.testing.assert_array_equal(case.regions["tc"], expected)
 
 
+def test_resampling_makes_up_no_value_between_two(tmp_path: Path) -> None:
+    # A quarter voxel off: linear interpolation between 1 and 3 would give edema.
+    shifted = grid_of(origin=(10.25, -19.75, 30.25))
+    array = np.full(SHAPE, 1, np.uint8)
+    array[:, ::2] = 3
+    seg = put(tmp_path / "seg.nii.gz", array, shifted)
+    case = read_case(full_case(tmp_path, labels=(seg,), scheme=BRATS_METS))
+    assert case.regions is not None
+    np.testing.assert_array_equal(case.regions["tc"], case.regions["wt"])
+    np.testing.assert_array_equal(
+        case.regions["et"][1:-1, 1:-1, 1:-1], (array == 3)[1:-1, 1:-1, 1:-1]
+    )
+
+
 def test_labels_elsewhere_are_refused(tmp_path: Path) -> None:
     seg = put(tmp_path / "far-seg.nii.gz", labels_of(1), grid_of(origin=(0.0, 900.0, 0.0)))
     with pytest.raises(GeometryError, match=r"far-seg\.nii\.gz"):
@@ -336,7 +350,7 @@ def test_labels_elsewhere_are_refused(tmp_path: Path) -> None:
 
 def test_several_masks_are_united(tmp_path: Path) -> None:
     first, second = labels_of(1), np.zeros(SHAPE, np.uint8)
-    second[1, 3:5, 3:6] = 1
+    second[1, 2, 3] = second[1, 6, 8] = 1  # its box spans the first mask
     paths = (put(tmp_path / "m1.nii.gz", first), put(tmp_path / "m2.nii.gz", second))
     case = read_case(full_case(tmp_path, labels=paths, scheme=BINARY_CORE))
     assert case.regions is not None

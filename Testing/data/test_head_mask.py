@@ -98,6 +98,15 @@ def test_the_outline_holds_all_tissue_bone_and_holes_and_leaves_air(
     assert 2 * noise < thresholds[0] < 250
 
 
+def test_a_scalp_little_brighter_than_air_is_kept() -> None:
+    image, tissue = whole_head(5, 4.0)
+    dim = np.where((radius() >= 0.72) & tissue & (image > 150), image * 0.05, image)
+    mask, thresholds = head_mask([dim], Grid(SHAPE, (4.0, 4.0, 4.0), (0, 0, 0), IDENTITY))
+    scalp = (radius() < 0.8) & (radius() >= 0.72)
+    assert np.median(dim[scalp]) < thresholds[0]
+    assert mask[tissue].all()
+
+
 def test_a_fine_grid_is_outlined_too() -> None:
     image, tissue = whole_head(2, 10.0)
     fine = image.repeat(2, 0).repeat(3, 1).repeat(3, 2)[:-1, :-1, :-2]

@@ -64,7 +64,7 @@ def test_regions_nest_whatever_the_names(labels: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("name", ["frob", "left lung", "tumor 1", ""])
 def test_unclear_names_are_named(name: str) -> None:
-    with pytest.raises(LayoutError, match="dataset.json") as caught:
+    with pytest.raises(LayoutError, match=r"dataset\.json") as caught:
         scheme_from_names({"background": 0, name: 1}, "dataset.json")
     assert repr(name) in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Folder layouts: every one is recognised alone, by name and one level above, or refused clearly."""
+"""Folder layouts: each is recognised alone, by name and one level above, or clearly refused."""
 
 from __future__ import annotations
 
@@ -70,11 +70,8 @@ def make_ucsf(root: Path) -> None:
 
 
 def make_bcbm(root: Path) -> None:
-    for name, masks in (
-        ("BCBM-001-0", ("0", "1")),
-        ("BCBM-002-0", ("lesion",)),
-        ("BCBM-003-0", ()),
-    ):
+    masks_of = {"BCBM-001-0": ("0", "1"), "BCBM-002-0": ("lesion",), "BCBM-003-0": ()}
+    for name, masks in masks_of.items():
         touch(root, f"{name}_image_ss_n4.nii.gz", *(f"{name}_mask_{m}.nii.gz" for m in masks))
 
 
@@ -353,7 +350,7 @@ def test_monai_channels_schemes_and_testing_alone(tmp_path: Path) -> None:
     (case,) = find_cases(path)[1]
     assert case.images["t2f"].name == "0.nii"
     assert case.scheme == BRATS_2018
-    assert case.name == "0"
+    assert case.name == "1"  # of the reference image
 
 
 @pytest.mark.parametrize(

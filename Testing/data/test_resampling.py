@@ -25,8 +25,9 @@ def rotation(angles: tuple[float, float, float], flips: tuple[int, int, int]) ->
 def grids(draw: st.DrawFn, low_mm: float = 0.4, high_mm: float = 6.5) -> Grid:
     shape = tuple(draw(st.integers(1, 14)) for _ in range(3))
     spacing = tuple(draw(st.floats(low_mm, high_mm)) for _ in range(3))
-    origin = tuple(draw(st.floats(-200, 200)) for _ in range(3))
-    angles = tuple(draw(st.floats(-0.5, 0.5)) for _ in range(3))
+    origin = tuple(draw(st.integers(-2000, 2000)) / 10 for _ in range(3))
+    # Whole milliradians: ITK's matrix inverse fails on numbers like 1e-311.
+    angles = tuple(draw(st.integers(-500, 500)) / 1000 for _ in range(3))
     flips = tuple(draw(st.sampled_from((-1, 1))) for _ in range(3))
     return Grid(shape, spacing, origin, rotation(angles, flips))  # type: ignore[arg-type]
 
@@ -62,9 +63,9 @@ def test_only_the_axes_that_differ_change() -> None:
     assert target.origin == pytest.approx((0.0, 0.0, -2.0))
 
 
-@given(grids(), st.tuples(*[st.floats(-3, 3)] * 4))
+@given(grids(), st.tuples(*[st.integers(-3, 3)] * 4))
 def test_a_linear_ramp_is_kept_between_voxel_centres(
-    grid: Grid, ramp: tuple[float, float, float, float]
+    grid: Grid, ramp: tuple[int, int, int, int]
 ) -> None:
     target = working_grid(grid, (0.9, 0.9, 0.9))
     weights = np.array(ramp[:3])

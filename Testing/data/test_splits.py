@@ -142,7 +142,7 @@ def test_overlap_is_by_patient_across_data_sets_and_visits() -> None:
     ]
     assert overlapping_patients(yale, other) == {"BraTS-MET-00086"}
     assert overlapping_patients(other, yale) == {"brats-met-00086"}
-    with pytest.raises(LayoutError, match="1 patient is .*BraTS-MET-00086"):
+    with pytest.raises(LayoutError, match=r"1 patient is .*BraTS-MET-00086"):
         refuse_overlap(yale, other)
     refuse_overlap(yale, other[1:])
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from ParetoSegLib.core.geometry import components
+from ParetoSegLib.core.geometry import components, signed_distance
 from ParetoSegLib.core.labels import REGIONS
+from ParetoSegLib.measure.confidence import Surface, boundary_confidence
 from ParetoSegLib.measure.lesions import Lesion, cut_lesions, find_lesions, region_of_lesions
 from ParetoSegLib.measure.territories import CANDIDATE, REACH
 from Testing.measure.memberships import Ball, grid_of, paint, regions, scenes
@@ -106,6 +107,39 @@ def test_numbers_of_a_lesion_fit_together(scene, levels) -> None:
             assert lesion.margin_mm is None
         for margin in (lesion.margin_mm, lesion.one_sided_margin_mm):
             assert margin is None or margin >= 0
+
+
+@sampled
+@given(scenes())
+def test_confidence_is_the_mean_over_the_lesion_s_own_shell(scene) -> None:
+    membership, grid = scene
+    result = find_lesions(membership, grid, REGIONS)
+    field = membership["tc"]
+    for lesion in result.found:
+        own = result.territories == lesion.number
+        distance = np.abs(signed_distance(own & (field >= 0.5), grid.spacing_mm))
+        # What another lesion makes doubtful says nothing of this one.
+        shell = (distance <= 2.0 + 1e-4) & (own | (result.territories == 0))
+        assume(shell.any() and np.isfinite(distance).all())
+        expected = boundary_confidence(field[shell]).mean(dtype=float)
+        assert lesion.confidence == pytest.approx(expected, abs=1e-6)
+
+
+@sampled
+@given(scenes(), LEVELS)
+def test_margins_are_those_of_the_whole_image_s_surfaces(scene, levels) -> None:
+    membership, grid = scene
+    result = find_lesions(membership, grid, REGIONS, {"tc": levels})
+    field = membership["tc"]
+    certain, half, possible = (field >= np.float32(a) for a in (levels[0], 0.5, levels[1]))
+    for lesion in result.found:
+        own = result.territories == lesion.number
+        others = (result.territories > 0) & ~own
+        outer = Surface(own & possible, grid.spacing_mm, beyond=others & possible)
+        margin = Surface(own & certain, grid.spacing_mm).gap_mm(outer)
+        assert lesion.margin_mm == (margin and pytest.approx(margin))
+        one_sided = Surface(own & half, grid.spacing_mm).gap_mm(outer)
+        assert lesion.one_sided_margin_mm == (one_sided and pytest.approx(one_sided))
 
 
 @sampled
@@ -280,6 +314,15 @@ def test_a_blurred_lesion_is_less_confident_than_a_sharp_one() -> None:
     assert values == sorted(values, reverse=True)
     assert values[0] > 0.85
     assert values[-1] < 0.3
+
+
+def test_a_binary_membership_leaves_no_doubt() -> None:
+    grid = grid_of((12, 12, 12), (2.0, 1.0, 1.0))
+    field = (paint([Ball((6, 6, 6), 4.0)], grid) >= 0.5).astype(np.float32)
+    (lesion,) = find_lesions({"tc": field}, grid, ("tc",)).found
+    assert lesion.confidence == 1.0
+    assert lesion.margin_mm == 0.0 == lesion.one_sided_margin_mm
+    assert lesion.volume_low_cc == lesion.volume_cc == lesion.volume_high_cc
 
 
 def test_what_cannot_be_assessed_has_no_volume() -> None:

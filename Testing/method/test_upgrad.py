@@ -65,19 +65,20 @@ def test_agrees_with_torchjd(pair, u):
 
 
 def projected(k: int, g: np.ndarray) -> np.ndarray:
-    """Weights v ≥ e_k minimising v' G v: the QP's four active sets, tried one by one."""
+    """Weights v ≥ e_k minimising v' G v: of the four active sets, the one that meets the KKT.
+
+    Not the one of smallest value: next to orthogonality values tie in float64, conditions do not.
+    """
     least = np.eye(2)[k]
-    best, best_value = None, math.inf
     for held in itertools.product((True, False), repeat=2):
         v = least.copy()
         free = [r for r in range(2) if not held[r]]
         fixed = [r for r in range(2) if held[r]]
         if free:
             v[free] = np.linalg.solve(g[np.ix_(free, free)], -g[np.ix_(free, fixed)] @ least[fixed])
-        if (v >= least - 1e-12 * np.abs(v).max()).all() and v @ g @ v < best_value:
-            best, best_value = v, v @ g @ v
-    assert best is not None
-    return best
+        if (v[free] >= least[free]).all() and ((g @ v)[fixed] >= 0).all():
+            return v
+    raise AssertionError("no active set meets the conditions")
 
 
 @settings(max_examples=300)
@@ -91,7 +92,7 @@ def test_equals_its_quadratic_programme(decades, cosine, u):
     g = np.array([[1, cosine * ratio], [cosine * ratio, ratio**2]])
     expected = (1 - u) * projected(0, g) + u * projected(1, g)
     weights = upgrad_weights(Gram(g[0, 0], g[1, 1], g[0, 1]), u)
-    np.testing.assert_allclose(weights, expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(weights, expected, rtol=1e-9)
 
 
 @given(preferences, st.sampled_from([0.0, math.nan, math.inf]), st.booleans())

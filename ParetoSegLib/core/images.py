@@ -53,6 +53,24 @@ def read_image(path: Path, called: str | None = None) -> sitk.Image:
     return image
 
 
+def read_map(path: Path, called: str | None = None) -> sitk.Image:
+    """Read a map of membership as float32; unlike an image it may be 0 (or 1) everywhere.
+
+    Raises:
+        ImageReadError: as ``read_image``, or it holds values outside [0, 1].
+        GeometryError: as ``read_image``.
+    """
+    name = called or shown_name(path)
+    image = _read(path, name, sitk.sitkFloat32)
+    low, high = _range(image, name)
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise ImageReadError(
+            f"{name} holds values from {low:.3g} to {high:.3g}, but membership lies between 0 "
+            "and 1; write it again."
+        )
+    return image
+
+
 def read_labels(path: Path, called: str | None = None) -> sitk.Image:
     """Read a label image, int32; what its values mean is for a ``LabelScheme`` to say.
 

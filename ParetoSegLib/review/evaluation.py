@@ -11,7 +11,7 @@ import numpy as np
 
 from ParetoSegLib.core.errors import LayoutError, ParetoSegError
 from ParetoSegLib.core.geometry import Grid
-from ParetoSegLib.core.images import read_labels
+from ParetoSegLib.core.images import read_labels, read_map
 from ParetoSegLib.core.labels import BRATS_METS, REFERENCE_ORDER, REGIONS
 from ParetoSegLib.data.case import Case, CaseFiles, read_case
 from ParetoSegLib.data.head_mask import brain_mask, head_mask, stripped_background
@@ -22,7 +22,6 @@ from ParetoSegLib.review.predictions import (
     Prediction,
     find_predictions,
     onto_grid,
-    read_map,
     read_prediction,
 )
 

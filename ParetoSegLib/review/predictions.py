@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParetoSegLib.core.errors import GeometryError, ImageReadError, ParetoSegError
+from ParetoSegLib.core.errors import GeometryError, ImageReadError
 from ParetoSegLib.core.geometry import Grid
-from ParetoSegLib.core.images import read_image, read_labels
+from ParetoSegLib.core.images import read_labels, read_map
 from ParetoSegLib.core.labels import BRATS_METS, REGIONS
 from ParetoSegLib.data.case import Orientation
 from ParetoSegLib.review.export import NOT_ASSESSABLE, SEGMENTATION, SUMMARY
@@ -85,30 +85,6 @@ def read_prediction(folder: Path, grid: Grid) -> Prediction:
         levels=levels,
         resampled=resampled,
     )
-
-
-def read_map(path: Path) -> sitk.Image:
-    """Read a map of membership as float32; unlike an image it may be 0 (or 1) everywhere.
-
-    Raises:
-        ImageReadError: as ``read_image``, or it holds values outside [0, 1].
-    """
-    try:
-        image = read_image(path)
-    except ImageReadError as error:
-        # A case without tumour has 0 everywhere, which no image has; as labels it can be read.
-        try:
-            image = sitk.Cast(read_labels(path), sitk.sitkFloat32)
-        except ParetoSegError:
-            raise error from None
-    values = sitk.GetArrayViewFromImage(image)
-    low, high = float(values.min()), float(values.max())
-    if low < -1e-3 or high > 1 + 1e-3:
-        raise ImageReadError(
-            f"{path.name} holds values from {low:.3g} to {high:.3g}, but membership lies between 0 "
-            "and 1; write it again."
-        )
-    return image
 
 
 def onto_grid(image: sitk.Image, grid: Grid, name: str) -> tuple[np.ndarray, bool]:

@@ -96,6 +96,16 @@ def test_interior_always_counts_and_everything_at_the_end(value, delta):
     assert voxel_weight(torch.tensor([value]), 0.0, delta) == 1
 
 
+@given(st.floats(0, 1), st.floats(0.05, 1))
+def test_weight_is_a_smoothstep_across_delta(t, delta):
+    """Of the ramp 1 + (γ − θ)/δ = t: 3t² − 2t³, half in the middle."""
+    gamma = torch.tensor([0.0], dtype=torch.float64)
+    theta = delta * (1 - t)
+    weight = voxel_weight(gamma, theta, delta).item()
+    assert weight == pytest.approx(3 * t**2 - 2 * t**3, abs=1e-9)
+    assert voxel_weight(gamma, delta / 2, delta).item() == pytest.approx(0.5)
+
+
 def test_the_crisp_boundary_comes_last():
     mu = torch.linspace(0, 1, 101)
     gamma = (2 * mu - 1) ** 2

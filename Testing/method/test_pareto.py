@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 
 import numpy as np
 import pytest
@@ -11,52 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ParetoSegLib.method.curriculum import voxel_weight
-from ParetoSegLib.method.fuzzy import certainty
-from ParetoSegLib.method.losses import RegionLosses, region_losses
+from ParetoSegLib.method.losses import RegionLosses
 from ParetoSegLib.method.pareto import Balance, ParetoSettings
 from Testing.method.asserts import assert_non_conflicting
-from Testing.method.strategies import gradient_pairs
-
-MODES = [
-    ParetoSettings("sum"),
-    ParetoSettings("stch", reference_steps=2),
-    ParetoSettings("upgrad"),
-    ParetoSettings("upgrad", refresh_every=3),
-    ParetoSettings("sum", probe_every=2),
-]
-every_mode = pytest.mark.parametrize(
-    "mode", MODES, ids=lambda m: f"{m.mode}-{m.refresh_every}-{m.probe_every}"
+from Testing.method.small_network import (
+    MODES,
+    batch,
+    every_mode,
+    gradients,
+    losses_of,
+    network,
 )
+from Testing.method.strategies import gradient_pairs
 
 
 def linear(parameter: nn.Parameter, g_i: np.ndarray, g_b: np.ndarray) -> RegionLosses:
     """Losses whose gradients are the given vectors."""
     i, b = (parameter @ torch.from_numpy(g) for g in (g_i, g_b))
     return RegionLosses(i, b, True, True)
-
-
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 3, 1))
-
-
-def batch(seed: int, size: int = 2, binary: bool = False):
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(size, 2, 5, 5, 5, generator=generator)
-    mu = torch.rand(size, 3, 5, 5, 5, generator=generator)
-    kind = torch.rand(mu.shape, generator=generator)
-    mu = torch.where(kind < 0.5, 0.0, torch.where(kind < 0.7, 1.0, mu))
-    return images, mu.round() if binary else mu
-
-
-def losses_of(net: nn.Module, images, mu) -> RegionLosses:
-    labelled = torch.ones(mu.shape[:2], dtype=torch.bool)
-    return region_losses(net(images), mu, voxel_weight(certainty(mu), 0.2, 0.25), labelled)
-
-
-def gradients(net: nn.Module) -> list[torch.Tensor]:
-    return [p.grad.clone() for p in net.parameters() if p.grad is not None]
 
 
 @settings(max_examples=100, deadline=None)
@@ -318,80 +289,6 @@ def test_state_goes_on_exactly(mode):
     second.load_state_dict(first.state_dict())
     assert second.state_dict() == first.state_dict()
     assert seen + run(net, second, range(5, 10)) == expected
-
-
-def in_processes(count, work):
-    """Run ``work(rank, average)`` in threads that all-reduce with each other."""
-    barrier = threading.Barrier(count, timeout=30)
-    board: list = [None] * count
-    failures = []
-
-    def average_as(rank):
-        def average(tensors):
-            board[rank] = [t.clone() for t in tensors]
-            barrier.wait()
-            means = [torch.stack(same).mean(0) for same in zip(*board, strict=True)]
-            barrier.wait()
-            for tensor, mean in zip(tensors, means, strict=True):
-                tensor.copy_(mean)
-
-        return average
-
-    def run(rank):
-        try:
-            work(rank, average_as(rank))
-        except BaseException as error:
-            barrier.abort()
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-@every_mode
-def test_processes_together_do_what_one_does(mode):
-    """The same global batch; in some steps one process, or both, have no boundary."""
-    steps = 7
-
-    def data(step):
-        images, mu = batch(step, size=2)
-        if step in (2, 5):
-            mu[1] = mu[1].round()
-        if step == 4:
-            mu = mu.round()
-        return images, mu
-
-    net = network()
-    alone = Balance(mode, net.parameters())
-    expected = []
-    for step in range(steps):
-        record = alone.backward(losses_of(net, *data(step)), 0.4)
-        expected.append((record, gradients(net)))
-    found: list[list] = [[], []]
-
-    def work(rank, average):
-        net = replicas[rank]
-        balance = Balance(mode, net.parameters(), average)
-        for step in range(steps):
-            images, mu = data(step)
-            part = slice(rank, rank + 1)
-            record = balance.backward(losses_of(net, images[part], mu[part]), 0.4)
-            found[rank].append((record, gradients(net)))
-
-    replicas = [network(), network()]
-    in_processes(2, work)
-    for one, first, second in zip(expected, *found, strict=True):
-        assert first[0] == second[0]
-        torch.testing.assert_close(first[1], second[1], rtol=0, atol=0)
-        torch.testing.assert_close(first[1], one[1], rtol=1e-3, atol=1e-5)
-        for key, value in vars(one[0]).items():
-            wanted = value if value is None else pytest.approx(value, rel=1e-3, abs=1e-5)
-            assert vars(first[0])[key] == wanted, key
 
 
 def test_relative_losses_start_at_one():

@@ -37,7 +37,7 @@ def whole_head(seed: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-1000, 1000), st.floats(0.1, 10))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_a_constant_background_of_any_value_is_found(seed: int, offset: float, gain: float) -> None:
     brain = radius() < 0.7
     image = np.where(brain, np.random.default_rng(seed).uniform(1, 2, SHAPE), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.data.normalisation import OUTSIDE, RANGE, normalise
@@ -18,6 +18,7 @@ def sample(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
+@settings(deadline=None)
 def test_unit_and_offset_do_not_matter(seed: int, gain: float, offset: float) -> None:
     array, mask, tissue = sample(seed)
     changed = (array.astype(np.float64) * gain + offset * gain).astype(np.float32)
@@ -27,6 +28,7 @@ def test_unit_and_offset_do_not_matter(seed: int, gain: float, offset: float) ->
 
 
 @given(st.integers(0, 2**32 - 1))
+@settings(deadline=None)
 def test_tissue_is_centred_and_scaled_and_the_outside_constant(seed: int) -> None:
     array, mask, tissue = sample(seed)
     result = normalise(array, mask, tissue)

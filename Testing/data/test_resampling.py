@@ -39,6 +39,7 @@ def corners(grid: Grid) -> np.ndarray:
 
 
 @given(grids())
+@settings(deadline=None)
 def test_working_grid_covers_the_old_field_and_little_more(grid: Grid) -> None:
     target = working_grid(grid, ISOTROPIC)
     back = np.linalg.inv(target.affine)
@@ -52,6 +53,7 @@ def test_working_grid_covers_the_old_field_and_little_more(grid: Grid) -> None:
 
 
 @given(grids(0.991, 1.009))
+@settings(deadline=None)
 def test_a_spacing_within_one_percent_is_left_alone(grid: Grid) -> None:
     assert working_grid(grid, ISOTROPIC) is grid
 
@@ -64,6 +66,7 @@ def test_only_the_axes_that_differ_change() -> None:
 
 
 @given(grids(), st.tuples(*[st.integers(-3, 3)] * 4))
+@settings(deadline=None)
 def test_a_linear_ramp_is_kept_between_voxel_centres(
     grid: Grid, ramp: tuple[int, int, int, int]
 ) -> None:
@@ -114,7 +117,7 @@ def test_outside_the_field_the_given_value_appears() -> None:
     st.integers(0, 2**32 - 1),
     st.sampled_from([(1.0, 1.0, 1.0), (3.0, 3.0, 3.0), (0.7, 2.0, 5.0)]),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_no_component_of_a_mask_is_lost_and_nesting_stays(
     grid: Grid, seed: int, spacing_mm: tuple[float, float, float]
 ) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.data.case import Case, CaseFiles, read_case
+from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.preprocessing import PreprocessingSettings, prepare
 from ParetoSegLib.measure.lesions import find_lesions
 from ParetoSegLib.model.folder import ModelDescription, load_model
@@ -81,6 +82,11 @@ def load(folder: Path) -> Model:
         ModelFolderError: the folder is incomplete, altered, or of an unknown version.
     """
     description, network = load_model(folder)
+    if description.normalisation != NORMALISATION:
+        raise ModelFolderError(
+            f"The model {description.name} wants images normalised by "
+            f"{description.normalisation!r}, which this program does not do; update it."
+        )
     return Model(description, network, file_hash(folder / "model.json"))
 
 
@@ -150,6 +156,7 @@ def assessable_regions(
 
 def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -> Result:
     description = model.description
+    case, unknown = _known_to(description, case)
     modalities = tuple(m for m in MODALITIES if m in case.images)
     assessable = assessable_regions(description, modalities)
     device = choose_device(options.device)
@@ -197,7 +204,7 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
         "presence": {m: m in modalities for m in MODALITIES},
         "mask_source": prepared.mask_source,
         "transforms": {m: [float(v) for v in t] for m, t in prepared.transforms.items()},
-        "notes": [*prepared.notes, *logits.notes],
+        "notes": [*unknown, *prepared.notes, *logits.notes],
     }
     return Result(
         case=case,
@@ -208,6 +215,21 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
         model_name=description.name,
         facts=facts,
     )
+
+
+def _known_to(description: ModelDescription, case: Case) -> tuple[Case, tuple[str, ...]]:
+    """The case without sequences that the model has never seen, and a sentence that says so."""
+    unknown = [m for m in case.images if m not in description.modalities]
+    if not unknown:
+        return case, ()
+    if case.reference in unknown:
+        raise ModelFolderError(
+            f"The model {description.name} was not trained on {case.reference}, which results "
+            "would be aligned to; leave that image out or choose another model."
+        )
+    known = {m: image for m, image in case.images.items() if m not in unknown}
+    note = f"The model was not trained on {', '.join(unknown)}; it was left out."
+    return replace(case, images=known), (note,)
 
 
 def versions() -> dict[str, str]:

@@ -139,12 +139,12 @@ def _check(given: argparse.Namespace) -> None:
 
 
 def _cases(given: argparse.Namespace, console: Console) -> list[CaseFiles]:
-    from ParetoSegLib.data.case import CaseFiles
-
     images = {m: getattr(given, m) for m in MODALITIES if getattr(given, m) is not None}
     if images:
         name = given.name or _name_of(images)
-        return [CaseFiles(name=name, patient=name, images=images)]
+        from ParetoSegLib.data.case_folder import case_from_files
+
+        return [case_from_files(name, **images)]
     from ParetoSegLib.data.layouts import find_cases
 
     layout, cases = find_cases(given.case or given.data, given.layout)

@@ -14,12 +14,14 @@ from ParetoSegLib.core.errors import DeviceError, ImageReadError, ModelFolderErr
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.data.case import CaseFiles, read_case
 from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.folder import ModelDescription
+from ParetoSegLib.model.folder import ModelDescription, save_model
+from ParetoSegLib.model.networks import build_network, tiny_arguments
 from ParetoSegLib.pipeline import (
     STAGES,
     Model,
     SegmentOptions,
     assessable_regions,
+    load,
     peak_memory_mb,
     segment,
     segment_files,
@@ -169,3 +171,27 @@ def test_peak_memory_is_a_number_or_said_to_be_unknown(monkeypatch: pytest.Monke
     assert isinstance(measured, str) or measured > 10
     monkeypatch.setattr("sys.platform", "win32")
     assert peak_memory_mb() == "not measured"
+
+
+def test_a_sequence_the_model_has_never_seen_is_left_out_and_said(tmp_path: Path) -> None:
+    taught = Model(
+        _description(modalities=("t1c",), assessable={"t1c": REGIONS}), BrightNetwork().eval(), "f"
+    )
+    both = segment_files(_files(tmp_path / "both", ("t1c", "t2f")), taught, CPU)
+    alone = segment_files(_files(tmp_path / "alone", ("t1c",)), taught, CPU)
+    assert any("not trained on t2f" in str(note) for note in both.facts["notes"])
+    assert both.facts["presence"]["t2f"] is False
+    np.testing.assert_array_equal(both.membership["tc"], alone.membership["tc"])
+    with pytest.raises(ModelFolderError, match="not trained on t2f"):
+        segment_files(_files(tmp_path / "other", ("t2f",)), taught, CPU)
+
+
+def test_a_model_that_wants_another_normalisation_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    network = build_network("UNet", tiny_arguments("UNet"))
+    description = _description(
+        network_arguments=tiny_arguments("UNet"), normalisation="histogram matching"
+    )
+    save_model(folder, description, network.state_dict(), "card")
+    with pytest.raises(ModelFolderError, match="histogram matching"):
+        load(folder)

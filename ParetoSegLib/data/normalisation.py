@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+NORMALISATION = "robust z-score inside the mask"
+"""What models call it: one that wants another normalisation is refused."""
+
 PERCENTILES = (0.5, 99.5)
 """Values are clipped here before mean and deviation are taken, so that vessels and spikes do not
 set the scale."""

@@ -17,6 +17,7 @@ from ParetoSegLib.core.geometry import components, distance_to, padded_box
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.data.case import CaseFiles, read_case
+from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.preprocessing import prepare
 from ParetoSegLib.data.splits import Split
 from ParetoSegLib.model.cache import CachedCase, cache_case
@@ -35,7 +36,6 @@ from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
 from ParetoSegLib.model.training_settings import TrainingSettings
 from ParetoSegLib.model.validation import case_logits
 
-NORMALISATION = "robust z-score inside the mask"
 TERRITORY_MM = 6.0
 """How far around a reference lesion its predicted membership is looked for."""
 

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     if outcome.result is None:
         console.print(f"{outcome.name}: {outcome.error}", markup=False)
         return FAILED
-    show_lesions(outcome.result.lesions, console, outcome.name)
+    show_lesions(outcome.result.lesions, console, outcome.name, rows=12)
     for text, path in (
         ("Picture of the slices", outcome.folder / OVERVIEW),
         ("Segmentation, membership, confidence, tables", outcome.folder),

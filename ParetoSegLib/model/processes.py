@@ -86,7 +86,8 @@ def start_processes(device: str, devices: int, nodes: int) -> Processes:
         DeviceError: the device is not there.
     """
     # It tells of every process that joins; the screen belongs to the command.
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    for name in ("lightning_fabric", "lightning_utilities"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         from lightning_fabric import Fabric
     except ImportError as error:

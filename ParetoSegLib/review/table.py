@@ -28,11 +28,11 @@ def lesion_table(lesions: LesionMap, candidates: bool = False) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("lesion", justify="right")
+    table.add_column("lesion", justify="right", no_wrap=True)
     table.add_column(f"{lesions.region.upper()} cc (interval)", justify="right", no_wrap=True)
     table.add_column("diameters mm", justify="right", no_wrap=True)
     table.add_column("measurable (RANO-BM)")
-    table.add_column("confidence", justify="right")
+    table.add_column("confidence", justify="right", no_wrap=True)
     table.add_column("margin mm", justify="right", no_wrap=True)
     for lesion in lesions.lesions if candidates else lesions.found:
         first = lesion.kind == "candidate" and lesion.number == len(lesions.found) + 1

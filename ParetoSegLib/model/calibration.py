@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from ParetoSegLib.core.errors import ModelFolderError
+from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.method.fuzzy import nest
@@ -198,7 +199,7 @@ def draw_samples(
         if region not in regions:
             continue
         inside = np.asarray(regions[region], bool).ravel()
-        near = (_grown(regions[region]) | (logits[channel] > NEAR_LOGIT)) & mask
+        near = (grown(regions[region], NEAR_VOXELS) | (logits[channel] > NEAR_LOGIT)) & mask
         near = near.ravel() | inside
         generator = np.random.default_rng(derive_seed(seed, key, region))
         chosen, weights = [], []
@@ -220,16 +221,6 @@ def draw_samples(
             )
         )
     return samples
-
-
-def _grown(mask: np.ndarray) -> np.ndarray:
-    """A mask grown by a cube of ``NEAR_VOXELS``, one axis at a time."""
-    grown = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None]
-    for axis in range(3):
-        kernel, pad = [1, 1, 1], [0, 0, 0]
-        kernel[axis], pad[axis] = 2 * NEAR_VOXELS + 1, NEAR_VOXELS
-        grown = torch.nn.functional.max_pool3d(grown, kernel, stride=1, padding=pad)
-    return grown[0, 0].numpy() > 0
 
 
 def fit_calibration(samples: Iterable[CalibrationSample]) -> Calibration:

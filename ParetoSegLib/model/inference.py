@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ParetoSegLib.core.errors import DeviceError, ModelFolderError
+from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.model.calibration import OUTSIDE_LOGIT
 from ParetoSegLib.model.devices import (
@@ -34,6 +35,10 @@ __all__ = ["Logits", "choose_device", "predict_logits"]
 logger = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
+
+RIM_VOXELS = 2
+"""How far outside the mask tumour may reach: the mask's edge is drawn through partial volumes, but
+there is none in the air, whatever a network makes of padding."""
 
 FLIPS = tuple(axes for axes in product((False, True), repeat=3))
 """The eight mirror images of a volume."""
@@ -72,9 +77,9 @@ def predict_logits(
     """Slide a network over the box around ``mask`` and blend what it says.
 
     Windows without a voxel of ``mask`` are skipped: that changes nothing inside the mask, since
-    they do not reach it. If memory runs out, fewer windows at once are tried, then sums on the
-    CPU, then the CPU alone, and ``notes`` says so. The network ends up as it came: in its mode, in
-    contiguous memory, on ``device``.
+    they do not reach it. Farther than ``RIM_VOXELS`` from the mask the logit is −15. If memory runs
+    out, fewer windows at once are tried, then sums on the CPU, then the CPU alone, and ``notes``
+    says so. The network ends up as it came: in its mode, in contiguous memory, on ``device``.
 
     Args:
         network: ``(images (B, 4, D, H, W), presence (B, 4)) → logits (B, 3, D, H, W)``.
@@ -135,7 +140,8 @@ def predict_logits(
         slice(before, before + extent.stop - extent.start)
         for (before, _), extent in zip(pads, box, strict=True)
     )
-    values[(slice(None), *box)] = found[(slice(None), *inner)]
+    near = grown(mask[box], RIM_VOXELS)
+    values[(slice(None), *box)] = np.where(near, found[(slice(None), *inner)], OUTSIDE_LOGIT)
     backend = f"torch {torch.__version__} {work.plan}"
     return Logits(values, describe_device(work.means.device), backend, tuple(work.notes))
 

@@ -14,6 +14,7 @@ from ParetoSegLib.core.geometry import (
     components,
     distance_to,
     face_voxels,
+    grown,
     padded_box,
     signed_distance,
 )
@@ -123,3 +124,13 @@ def test_a_shifted_grid_does_not_match():
 def test_a_padded_box_stays_inside():
     box = padded_box((slice(0, 2), slice(3, 4), slice(5, 9)), (2, 2, 2), (4, 9, 9))
     assert box == (slice(0, 4), slice(1, 6), slice(3, 9))
+
+
+@given(masks, st.integers(0, 4))
+def test_a_grown_mask_is_all_that_lies_within_a_cube(mask, voxels):
+    seeds = np.argwhere(mask)
+    everywhere = np.argwhere(np.ones_like(mask))
+    near = np.zeros(len(everywhere), bool)
+    for seed in seeds:
+        near |= np.abs(everywhere - seed).max(1) <= voxels
+    np.testing.assert_array_equal(grown(mask, voxels).ravel(), near)

@@ -90,7 +90,9 @@ def _retried(action: Callable[[], object]) -> None:
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
+    # Some writers say only how many bytes they got rid of: that is a full disk.
+    why = error.strerror or "it could not be written whole"
     return OutputError(
-        f"The output {target.name} cannot be written ({error.strerror or error}); "
+        f"The output {target.name} cannot be written ({why}); "
         "choose a folder you may write to, with space left."
     )

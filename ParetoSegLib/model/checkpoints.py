@@ -14,9 +14,17 @@ CHECKPOINT_VERSION = 1
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values; a process killed at any moment leaves the old file whole."""
+    """Write tensors and plain values; a process killed at any moment leaves the old file whole.
+
+    Raises:
+        OutputError: the disk is full, or the place cannot be written.
+    """
     with whole_file(path) as partial:
-        torch.save({"version": CHECKPOINT_VERSION, **state}, partial)
+        try:
+            torch.save({"version": CHECKPOINT_VERSION, **state}, partial)
+        except RuntimeError as error:
+            # What torch's writer raises when the disk is full.
+            raise OSError("the checkpoint could not be written whole") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ParetoSegLib import __version__
-from ParetoSegLib.core.errors import ParetoSegError, TrainingError
+from ParetoSegLib.core.errors import OutputError, ParetoSegError, TrainingError
 from ParetoSegLib.core.geometry import components, distance_to, padded_box
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
@@ -111,6 +111,8 @@ def _prepare(
                         settings.labels,
                         settings.data.ignore_labels,
                     )
+                except OutputError:
+                    raise  # a full disk is not the case's fault
                 except ParetoSegError as error:
                     # A bad case costs itself, not the run; it is named when the run starts.
                     failures.append(error)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ParetoSegLib.core.config import from_mapping, to_mapping
-from ParetoSegLib.core.errors import TrainingError
+from ParetoSegLib.core.errors import OutputError, TrainingError
 from ParetoSegLib.model.averaging import WeightAverage
 from ParetoSegLib.model.checkpoints import load_checkpoint, save_checkpoint
 from ParetoSegLib.model.networks import tiny_arguments
@@ -162,6 +162,21 @@ def test_a_damaged_checkpoint_is_one_sentence(damage, tmp_path):
         torch.save({"version": 1, "code": print}, path)
     with pytest.raises(TrainingError, match=r"last\.pt is damaged"):
         load_checkpoint(path)
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"step": 1})
+
+    def fill_the_disk(state: Any, file: Path) -> None:
+        file.write_bytes(b"PK half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 768 vs 662")
+
+    monkeypatch.setattr(torch, "save", fill_the_disk)
+    with pytest.raises(OutputError, match=r"last\.pt cannot be written \(it could not"):
+        save_checkpoint(path, {"step": 2})
+    assert load_checkpoint(path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_checkpoint_half_written_by_a_killed_process_does_not_count(cases, processes, tmp_path):

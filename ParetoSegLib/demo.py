@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PATIENTS = 6
 """Synthetic patients that the demo's own network sees: four to learn from."""
 
-MINUTES = 1.25
+MINUTES = 1.0
 """Limit of the training loop; with patients made, validated and calibrated it stays under 2."""
 
 Report = Callable[[str, int, int], None]

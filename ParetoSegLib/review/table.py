@@ -30,10 +30,11 @@ def lesion_table(lesions: LesionMap, candidates: bool = False) -> Table:
     )
     table.add_column("lesion", justify="right", no_wrap=True)
     table.add_column(f"{lesions.region.upper()} cc (interval)", justify="right", no_wrap=True)
-    table.add_column("diameters mm", justify="right", no_wrap=True)
-    table.add_column("measurable (RANO-BM)")
+    table.add_column("mm × mm", justify="right", no_wrap=True)
+    table.add_column("RANO-BM", no_wrap=True)
     table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("margin mm", justify="right", no_wrap=True)
+    # The one column that may wrap, so that the others stay whole on 80 columns.
+    table.add_column("margin mm", justify="right", min_width=9)
     for lesion in lesions.lesions if candidates else lesions.found:
         first = lesion.kind == "candidate" and lesion.number == len(lesions.found) + 1
         if first and lesions.found:

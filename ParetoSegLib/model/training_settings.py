@@ -129,7 +129,7 @@ class TrainingSettings:
     loss: Literal["regions", "dice_ce"] = "regions"
     workers: int = 1
     checkpoint_minutes: float = 1.0
-    calibrate: tuple[str, ...] = ("t1n+t1c+t2w+t2f", "t1c", "t1c+t2f", "t2f")
+    calibrate: tuple[str, ...] = ("t1n+t1c+t2w+t2f", "t1c", "t1c+t2f", "t2f", "t1n")
     augment: bool = True
     data: DataSettings = field(default_factory=DataSettings)
     preprocessing: PreprocessingSettings = field(default_factory=PreprocessingSettings)

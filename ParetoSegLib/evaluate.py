@@ -113,6 +113,8 @@ def _report(result: Evaluation, console: Console) -> None:
             console.print(f"{case.name}: {case.state}: {case.why}", markup=False)
         elif case.resampled:
             console.print(f"{case.name}: brought onto the reference's grid", markup=False)
+        for note in case.notes:
+            console.print(f"{case.name}: {note}", markup=False)
     if result.extra:
         console.print(
             f"Not scored, no reference belongs to them: {', '.join(result.extra)}", markup=False

@@ -212,11 +212,14 @@ def _screen(shown: bool) -> Iterator[tuple[Any, Any]]:
                     STAGES[progress.stage], total=progress.total, note=""
                 )
                 bars.reset(tasks[progress.stage], completed=max(0, progress.done - 1))
+            if progress.stage == "prepare" and progress.note:
+                # What is to be known of a case must outlive the bar's next word.
+                console.print(progress.note, markup=False, soft_wrap=True)
             bars.update(
                 tasks[progress.stage],
                 completed=progress.done,
                 total=progress.total,
-                note=progress.note,
+                note="" if progress.stage == "prepare" else progress.note,
             )
 
         yield console, report

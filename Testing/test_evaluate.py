@@ -75,6 +75,16 @@ def test_perfect_predictions(perfect, capsys):
         assert words in screen
 
 
+def test_a_resection_cavity_is_listed(perfect, capsys):
+    labels = np.where(ball((20, 10, 20), 3.0), 4, TRUTHS[0]).astype(np.int16)
+    write_reference(perfect / "study", NAMES[0], labels)
+    code, _ = evaluated(perfect)
+    assert code == 0
+    screen = " ".join(capsys.readouterr().out.split())
+    cc = np.count_nonzero(labels == 4) / 1000
+    assert f"{cc:.2f} cc labelled 4 (resection cavity) count as background" in screen
+
+
 def test_the_files_hold_the_rules_and_one_row_each(perfect):
     _, found = evaluated(perfect)
     assert set(METRICS) <= found["rules"].keys()

@@ -80,16 +80,25 @@ def test_resuming_a_finished_run_changes_no_weight(finished, patients):
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
-def test_a_bad_case_costs_itself_alone(patients, tmp_path):
+def test_a_bad_case_costs_itself_alone_and_a_cavity_is_listed(patients, tmp_path, capsys):
     import shutil
+
+    import SimpleITK as sitk
 
     data = tmp_path / "data"
     shutil.copytree(patients, data)
     broken = next(data.glob("*/*-t1c.nii.gz"))
     broken.write_bytes(broken.read_bytes()[:1000])
+    seg = max(data.glob("*/*-seg.nii.gz"))
+    labels = sitk.ReadImage(str(seg))
+    labels[20, 20, 20] = 4
+    sitk.WriteImage(labels, str(seg), True)
     arguments = command(data, tmp_path / "run", "--max-steps", "1", "data.fractions=[1.0,0,0]")
     assert run(train.main, arguments) == DONE
     assert load_model(tmp_path / "run" / "model")[0].training["cases"]["train"] == 3
+    screen = " ".join(capsys.readouterr().out.split())
+    assert f"{broken.name} " in screen
+    assert f"{seg.name}: 0.00 cc labelled 4 (resection cavity)" in screen
 
 
 @pytest.mark.parametrize(

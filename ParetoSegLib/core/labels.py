@@ -31,12 +31,12 @@ class LabelScheme:
         name: shown to users and written to files.
         regions: for each of ``REGIONS`` the values that make it up; a region that the scheme
             cannot define is left out (it is *unlabelled*, which is not the same as empty).
-        background: non-zero values that are known and belong to no region (resection cavity).
+        background: non-zero values that are known and belong to no region, and what they mark.
     """
 
     name: str
     regions: Mapping[str, frozenset[int]]
-    background: frozenset[int] = field(default_factory=frozenset)
+    background: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def values(self) -> frozenset[int]:
@@ -73,12 +73,16 @@ class LabelScheme:
         return masks
 
 
-def _scheme(name: str, background: Collection[int] = (), **regions: Collection[int]) -> LabelScheme:
+def _scheme(
+    name: str, background: Mapping[int, str] | None = None, **regions: Collection[int]
+) -> LabelScheme:
     frozen = {region: frozenset(values) for region, values in regions.items()}
-    return LabelScheme(name, MappingProxyType(frozen), frozenset(background))
+    return LabelScheme(name, MappingProxyType(frozen), MappingProxyType(dict(background or {})))
 
 
-BRATS_METS = _scheme("BraTS-METS", et={3}, tc={1, 3}, wt={1, 2, 3}, background={4})
+BRATS_METS = _scheme(
+    "BraTS-METS", et={3}, tc={1, 3}, wt={1, 2, 3}, background={4: "resection cavity"}
+)
 BRATS_2018 = _scheme("BraTS 2018", et={4}, tc={1, 4}, wt={1, 2, 4})
 CORE_EDEMA = _scheme("core and edema", tc={1}, wt={1, 2})
 BINARY_CORE = _scheme("binary tumour core", tc={1})

@@ -128,6 +128,8 @@ class Case:
         regions: boolean masks on ``grid`` of the regions that the label scheme defines;
             ``None`` where there are no labels.
         hashes: SHA-256 of every file that was read, by sequence (and ``labels``, ``labels-2`` …).
+        notes: what a user should know of its labels, one sentence each: voxels that the scheme
+            knows and counts as background, such as a resection cavity.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Case:
     native_grid: Grid
     regions: Mapping[str, np.ndarray] | None
     hashes: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -210,13 +213,14 @@ def read_case(
             )
         images[modality] = other
 
-    regions = None
+    regions: dict[str, np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
     if with_labels and files.labels:
-        regions = _read_regions(files, image.grid, ignore_labels)
+        regions, notes = _read_regions(files, image.grid, ignore_labels)
         for number, path in enumerate(files.labels, 1):
             hashes["labels" if number == 1 else f"labels-{number}"] = file_hash(path)
     ordered = {m: images[m] for m in MODALITIES if m in images}
-    return Case(files.name, files.patient, ordered, reference, native_grid, regions, hashes)
+    return Case(files.name, files.patient, ordered, reference, native_grid, regions, hashes, notes)
 
 
 def overlapping(a: Grid, b: Grid) -> bool:
@@ -248,8 +252,8 @@ def _turned(image: sitk.Image) -> tuple[Image, Grid]:
 
 def _read_regions(
     files: CaseFiles, grid: Grid, ignore_labels: Collection[int]
-) -> dict[str, np.ndarray]:
-    """The union over the label files of each region that the scheme defines, on ``grid``."""
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The union over the label files of each region that the scheme defines, on ``grid``; notes."""
     if files.scheme is None:
         raise ImageReadError(
             f"Case {files.name} has labels ({shown_name(files.labels[0])}) but nothing says what "
@@ -258,6 +262,7 @@ def _read_regions(
     regions = {
         region: np.zeros(grid.shape, bool) for region in REGIONS if region in files.scheme.regions
     }
+    notes = []
     for path in files.labels:
         image = read_labels(path)
         found, _ = _turned(image)
@@ -267,6 +272,7 @@ def _read_regions(
         # Before any resampling, in which a stray value could get lost; only the box that holds
         # labels, for speed.
         masks = files.scheme.region_masks(found.array[inside], shown_name(path), ignore_labels)
+        notes += _background_notes(found, files.scheme, shown_name(path))
         if found.grid.matches(grid):
             for region, mask in masks.items():
                 regions[region][inside] |= mask
@@ -285,7 +291,21 @@ def _read_regions(
         values = _resampled(image, grid)
         for region, wanted in files.scheme.regions.items():
             regions[region] |= np.isin(values, sorted(wanted))
-    return regions
+    return regions, tuple(notes)
+
+
+def _background_notes(labels: Image, scheme: LabelScheme, file_name: str) -> list[str]:
+    """A sentence for each value that the scheme knows but that belongs to no region."""
+    notes = []
+    for value in sorted(scheme.background):
+        voxels = np.count_nonzero(labels.array == value)
+        if voxels:
+            cc = voxels * labels.grid.voxel_mm3 / 1000
+            notes.append(
+                f"{file_name}: {cc:.2f} cc labelled {value} ({scheme.background[value]}) count as "
+                "background."
+            )
+    return notes
 
 
 def _resampled(labels: sitk.Image, grid: Grid) -> np.ndarray:

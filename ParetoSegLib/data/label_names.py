@@ -70,7 +70,8 @@ def scheme_from_names(labels: Mapping[str, object], file_name: str) -> LabelSche
         )
     used = frozenset().union(*regions.values())
     rest = frozenset().union(*roles.values()) - used
-    return LabelScheme(f"the label list of {file_name}", regions, rest)
+    called = {value: name for name, value in named if value in rest}
+    return LabelScheme(f"the label list of {file_name}", regions, called)
 
 
 def named_scheme(name: str, file_name: str) -> LabelScheme:

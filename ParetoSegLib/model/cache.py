@@ -19,7 +19,7 @@ from ParetoSegLib.data.preprocessing import PreprocessingSettings, prepare
 from ParetoSegLib.method.fuzzy import fuzzy_labels
 from ParetoSegLib.model.augmentation import QUANTA
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class CachedCase:
 
     ``images`` is float16 ``(4, D, H, W)``; ``membership`` is uint8 ``(3, D, H, W)`` in steps of
     1/255; ``regions`` is uint8 ``(3, D, H, W)``, the hard masks; ``mask`` is uint8 ``(D, H, W)``.
-    ``crop`` says where in the uncropped working grid they lie.
+    ``crop`` says where in the uncropped working grid they lie; ``notes`` are ``Case.notes``.
     """
 
     name: str
@@ -63,6 +63,7 @@ class CachedCase:
     lesions: tuple[CachedLesion, ...]
     spacing_mm: tuple[float, float, float]
     crop: tuple[tuple[int, int], ...]
+    notes: tuple[str, ...] = ()
 
     def array(self, which: str) -> np.ndarray:
         """One of the arrays above, memory-mapped read-only."""
@@ -128,6 +129,7 @@ def cache_case(
             "lesions": [asdict(lesion) for lesion in _lesions(hard)],
             "spacing_mm": list(prepared.grid.spacing_mm),
             "crop": [[s.start, s.stop] for s in prepared.box],
+            "notes": list(case.notes),
             "bytes": {p.name: p.stat().st_size for p in sorted(partial.glob("*.npy"))},
         }
         (partial / "case.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -150,6 +152,7 @@ def _open(folder: Path) -> CachedCase:
         lesions,
         tuple(facts["spacing_mm"]),
         tuple((start, stop) for start, stop in facts["crop"]),
+        tuple(facts["notes"]),
     )
 
 

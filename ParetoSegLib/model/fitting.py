@@ -111,6 +111,8 @@ def _prepare(
                         settings.labels,
                         settings.data.ignore_labels,
                     )
+                    for note in cached[case.name].notes:
+                        report(Progress("prepare", done, len(files), note))
                 except OutputError:
                     raise  # a full disk is not the case's fault
                 except ParetoSegError as error:

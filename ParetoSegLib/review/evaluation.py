@@ -49,6 +49,7 @@ class CaseResult:
         absent: the reason for each region that is n/a.
         grid: the reference's, to give lesions their place.
         resampled: whether the prediction was on another grid.
+        notes: on its reference labels, as ``Case.notes``.
     """
 
     name: str
@@ -59,6 +60,7 @@ class CaseResult:
     absent: Mapping[str, str] = field(default_factory=dict)
     grid: Grid | None = None
     resampled: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,15 @@ def _evaluate_case(
     except ParetoSegError as error:
         return ended(NO_REFERENCE, str(error))
     moved = prediction is not None and prediction.resampled
-    return ended(state, why, regions=scores, absent=absent, grid=case.grid, resampled=moved)
+    return ended(
+        state,
+        why,
+        regions=scores,
+        absent=absent,
+        grid=case.grid,
+        resampled=moved,
+        notes=case.notes,
+    )
 
 
 def _score(

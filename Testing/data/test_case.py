@@ -273,6 +273,16 @@ def test_no_lesion_is_an_empty_mask_not_an_error(tmp_path: Path) -> None:
     assert [int(m.sum()) for m in case.regions.values()] == [0, 0, 0]
 
 
+def test_a_resection_cavity_is_listed_with_its_volume(tmp_path: Path) -> None:
+    values = labels_of(0, 4, 3)
+    seg = put(tmp_path / "seg.nii.gz", values)
+    case = read_case(full_case(tmp_path, labels=(seg,), scheme=BRATS_METS))
+    cc = np.count_nonzero(values == 4) * case.grid.voxel_mm3 / 1000
+    assert case.notes == (
+        f"seg.nii.gz: {cc:.2f} cc labelled 4 (resection cavity) count as background.",
+    )
+
+
 def test_stray_labels_stop_unless_ignored(tmp_path: Path) -> None:
     seg = put(tmp_path / "case-seg.nii.gz", labels_of(3, 5, 7))
     files = full_case(tmp_path, labels=(seg,), scheme=BRATS_METS)

@@ -36,6 +36,8 @@ def parser() -> CommandParser:
         [
             "python -m ParetoSegLib.train --data patients --output run --seed 1",
             "python -m ParetoSegLib.train --data patients --output run --resume",
+            "python -m ParetoSegLib.train --data patients --output run --start-from model "
+            "optimiser.learning_rate=0.0003",
             "python -m ParetoSegLib.train --data patients --output run network.name=SegResNet "
             "pareto.mode=stch",
         ],
@@ -50,6 +52,12 @@ def parser() -> CommandParser:
         help="a dataset that the model will be tested on: its patients are left out of this run",
     )
     p.add_argument("--config", type=Path, metavar="FILE", help="settings, as YAML")
+    p.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="MODEL",
+        help="fine-tune: begin with the weights and the network of this model folder",
+    )
     p.add_argument("--resume", action="store_true", help="go on from RUN's last checkpoint")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     p.add_argument("--devices", type=int, default=1, metavar="N", help="processes on each machine")
@@ -67,13 +75,14 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, draw, say where everything is."""
-    options = parser().parse_args(list(arguments))
+    # key=value may stand anywhere between the flags.
+    options = parser().parse_intermixed_args(list(arguments))
     if options.devices < 1 or options.nodes < 1:
         raise UsageError("--devices and --nodes must be at least 1.")
     from ParetoSegLib.core.config import to_yaml
     from ParetoSegLib.core.outputs import whole_file
     from ParetoSegLib.data.splits import write_split
-    from ParetoSegLib.model.fitting import fit
+    from ParetoSegLib.model.fitting import fit, start_from
     from ParetoSegLib.model.processes import start_processes
     from ParetoSegLib.model.training import CHECKPOINT
 
@@ -84,6 +93,9 @@ def main(arguments: Sequence[str]) -> int:
             "choose another --output."
         )
     settings = _settings(options)
+    start = None
+    if options.start_from is not None:
+        settings, start = start_from(options.start_from, settings)
     layout, cases, left_out = _cases(options)
     split = _split(options, settings, cases)
     processes = start_processes(options.device, options.devices, options.nodes)
@@ -99,7 +111,15 @@ def main(arguments: Sequence[str]) -> int:
             + (f" {left_out} of the test data's patients left out." if left_out else "")
         )
         outcome = fit(
-            settings, cases, split, folder, processes, report, interrupted, options.resume
+            settings,
+            cases,
+            split,
+            folder,
+            processes,
+            report,
+            interrupted,
+            go_on=options.resume,
+            start=start,
         )
         if not first:
             return DONE

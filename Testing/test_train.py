@@ -18,6 +18,7 @@ from ParetoSegLib.model.folder import load_model
 from ParetoSegLib.model.training import CHECKPOINT
 
 ROOT = Path(__file__).parents[1]
+FROZEN = ["optimiser.learning_rate=1e-12", "optimiser.weight_decay=0"]
 SMALL = ["patch=[32,32,32]", "network.arguments={channels: [4, 8, 16]}", "precision=fp32"]
 
 
@@ -99,6 +100,26 @@ def test_a_bad_case_costs_itself_alone_and_a_cavity_is_listed(patients, tmp_path
     screen = " ".join(capsys.readouterr().out.split())
     assert f"{broken.name} " in screen
     assert f"{seg.name}: 0.00 cc labelled 4 (resection cavity)" in screen
+
+
+def test_fine_tuning_begins_where_a_model_ended(finished, patients, tmp_path):
+    """At a vanishing learning rate the weights stay, so they must have been the model's."""
+    wide = ["network.arguments={channels: [8, 16, 32]}"]  # the model's own network wins over this
+    arguments = command(patients, tmp_path / "run", "--max-steps", "1", *FROZEN)
+    arguments += ["--start-from", str(finished / "model"), *wide]
+    assert run(train.main, arguments) == DONE
+    before, network = load_model(finished / "model")
+    after, tuned = load_model(tmp_path / "run" / "model")
+    weights = tuned.state_dict()
+    assert all(torch.allclose(v, weights[k], atol=1e-4) for k, v in network.state_dict().items())
+    assert after.training["started_from"]["name"] == before.name
+    assert before.training["started_from"] is None
+
+
+def test_fine_tuning_at_another_spacing_is_refused(finished, patients, tmp_path, capsys):
+    arguments = command(patients, tmp_path / "run", "preprocessing.spacing_mm=[1,1,2]")
+    assert run(train.main, [*arguments, "--start-from", str(finished / "model")]) == FAILED
+    assert "1×1×2 mm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -102,6 +103,9 @@ def _put(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"The value of the override {override!r} cannot be read.") from error
 
 
+_EXPONENT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Check one value against its type hint, turning lists into tuples and ints into floats."""
     origin = typing.get_origin(hint)
@@ -126,6 +130,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and type(value) in (int, float):
         return float(value)
+    if hint is float and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)  # YAML 1.1 takes 1e-4 for a word, since it has no point
     if hint in (bool, int, str) and type(value) is hint:
         return value
     wanted = getattr(hint, "__name__", str(hint))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from ParetoSegLib import __version__
 from ParetoSegLib.core.errors import OutputError, ParetoSegError, TrainingError
 from ParetoSegLib.core.geometry import components, distance_to, padded_box
+from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.data.case import CaseFiles, read_case
@@ -29,12 +30,53 @@ from ParetoSegLib.model.calibration import (
 )
 from ParetoSegLib.model.card import model_card
 from ParetoSegLib.model.description import ModelDescription, usual_assessable
-from ParetoSegLib.model.folder import save_model
+from ParetoSegLib.model.folder import DESCRIPTION, load_model, save_model
 from ParetoSegLib.model.levels import VolumeSample, fit_levels
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
-from ParetoSegLib.model.training_settings import TrainingSettings
+from ParetoSegLib.model.training_settings import NetworkSettings, TrainingSettings
 from ParetoSegLib.model.validation import case_logits
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained model to begin a run with.
+
+    Args:
+        weights: the state of its network.
+        origin: its name and the SHA-256 of its ``model.json``, for the new model's provenance.
+    """
+
+    weights: Mapping[str, torch.Tensor]
+    origin: Mapping[str, str]
+
+
+def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettings, Start]:
+    """Settings with the network of a model folder, and its weights.
+
+    Raises:
+        ModelFolderError: the folder is not a whole model.
+        TrainingError: its images were prepared in another way than this run's.
+    """
+    description, network = load_model(folder)
+    if description.normalisation != NORMALISATION:
+        raise TrainingError(
+            f"The model {description.name} wants images normalised by "
+            f"{description.normalisation!r}, which this program does not do; update it."
+        )
+    if tuple(description.spacing_mm) != tuple(settings.preprocessing.spacing_mm):
+        raise TrainingError(
+            f"The model {description.name} works at {_mm(description.spacing_mm)} and this run at "
+            f"{_mm(settings.preprocessing.spacing_mm)}; set preprocessing.spacing_mm alike."
+        )
+    kind = NetworkSettings(description.network, dict(description.network_arguments))
+    origin = {"name": description.name, "fingerprint": file_hash(folder / DESCRIPTION)}
+    return replace(settings, network=kind), Start(network.state_dict(), origin)
+
+
+def _mm(spacing: Sequence[float]) -> str:
+    return "×".join(f"{v:g}" for v in spacing) + " mm"
+
 
 TERRITORY_MM = 6.0
 """How far around a reference lesion its predicted membership is looked for."""
@@ -49,6 +91,7 @@ def fit(
     report: Report = lambda progress: None,
     interrupted: Callable[[], bool] = lambda: False,
     go_on: bool = False,
+    start: Start | None = None,
 ) -> Outcome:
     """Train on a split of labelled cases and write ``<folder>/model``.
 
@@ -61,6 +104,7 @@ def fit(
         report: told where the run is.
         interrupted: asked between steps; true ends the run with a checkpoint and no model folder.
         go_on: start from the last checkpoint if there is one.
+        start: a trained model to begin with; its network must be the one of the settings.
 
     Raises:
         TrainingError: no case can be read, or a checkpoint does not fit.
@@ -72,7 +116,8 @@ def fit(
     training, validation, calibration = (
         [cached[name] for name in part if name in cached] for part in parts
     )
-    run = Run(settings, training, validation, folder, processes)
+    weights = start.weights if start else None
+    run = Run(settings, training, validation, folder, processes, weights)
     if go_on:
         resume(run)
     outcome = run.train(report, interrupted)
@@ -82,7 +127,8 @@ def fit(
         values, levels = _calibrate(
             outcome, held_out, settings, processes.device, report, interrupted
         )
-        _save(settings, outcome, values, levels, folder, wanted, parts, cached, processes)
+        origin = start.origin if start else None
+        _save(settings, outcome, values, levels, folder, wanted, parts, cached, processes, origin)
     processes.wait()
     return outcome
 
@@ -251,6 +297,7 @@ def _save(
     parts: Sequence[Sequence[str]],
     cached: Mapping[str, CachedCase],
     processes: Processes,
+    origin: Mapping[str, str] | None,
 ) -> None:
     seen = np.any([case.presence for case in cached.values()], axis=0)
     labelled = np.any([case.labelled for case in cached.values()], axis=0)
@@ -273,6 +320,7 @@ def _save(
         "device": processes.device.type,
         "validation_dice": outcome.scores,
         "calibrated": bool(counts[2]),
+        "started_from": dict(origin) if origin else None,
         "versions": {
             "ParetoSegLib": __version__,
             "python": platform.python_version(),

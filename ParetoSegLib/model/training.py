@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,10 @@ class Outcome:
 
 
 class Run:
-    """One training run: its state between two steps is exactly what a checkpoint holds."""
+    """One training run: its state between two steps is exactly what a checkpoint holds.
+
+    ``start`` are weights to begin with instead of random ones.
+    """
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Run:
         validation: Sequence[CachedCase],
         folder: Path,
         processes: Processes,
+        start: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         if settings.batch % processes.count:
             raise TrainingError(
@@ -105,6 +109,8 @@ class Run:
             torch.manual_seed(derive_seed(settings.seed, "weights"))
             kind = settings.network
             network = build_network(kind.name, kind.arguments, kind.prior)
+        if start is not None:
+            network.load_state_dict(start)
         self.network = network.to(processes.device).train()
         self.average = WeightAverage(self.network, settings.optimiser.ema_decay)
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]

@@ -63,6 +63,13 @@ def test_yaml_and_back_is_the_same(tree: Tree, tmp_path_factory: pytest.TempPath
     assert load_config(Tree, file) == tree
 
 
+@given(digits=st.integers(1, 9), exponent=st.integers(1, 30))
+def test_exponents_are_numbers_with_and_without_a_point(digits: int, exponent: int) -> None:
+    for text in (f"{digits}e-{exponent}", f"{digits}.0e-{exponent}"):
+        loaded = load_config(Tree, None, [f"leaf.rate={text}"])
+        assert loaded.leaf.rate == float(text)
+
+
 def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("name: y\nleaf: {rate: 0.25}\n", encoding="utf-8")

@@ -13,29 +13,20 @@ import torch
 
 from ParetoSegLib import __version__
 from ParetoSegLib.core.errors import OutputError, ParetoSegError, TrainingError
-from ParetoSegLib.core.geometry import components, distance_to, padded_box
 from ParetoSegLib.core.images import file_hash
-from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
-from ParetoSegLib.core.seeds import derive_seed
-from ParetoSegLib.data.case import CaseFiles, read_case
+from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.data.case import CaseFiles
 from ParetoSegLib.data.normalisation import NORMALISATION
-from ParetoSegLib.data.preprocessing import prepare
 from ParetoSegLib.data.splits import Split
 from ParetoSegLib.model.cache import CachedCase, cache_case
-from ParetoSegLib.model.calibration import (
-    Calibration,
-    CalibrationSample,
-    draw_samples,
-    fit_calibration,
-)
+from ParetoSegLib.model.calibrating import calibrate, stop_if
+from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.card import model_card
 from ParetoSegLib.model.description import ModelDescription, usual_assessable
 from ParetoSegLib.model.folder import DESCRIPTION, load_model, save_model
-from ParetoSegLib.model.levels import VolumeSample, fit_levels
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
 from ParetoSegLib.model.training_settings import NetworkSettings, TrainingSettings
-from ParetoSegLib.model.validation import case_logits
 
 
 @dataclass(frozen=True)
@@ -76,10 +67,6 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
 
 def _mm(spacing: Sequence[float]) -> str:
     return "×".join(f"{v:g}" for v in spacing) + " mm"
-
-
-TERRITORY_MM = 6.0
-"""How far around a reference lesion its predicted membership is looked for."""
 
 
 def fit(
@@ -124,8 +111,9 @@ def fit(
     if outcome.finished and processes.rank == 0:
         outcome.network.to(processes.device)
         held_out = [(by_name[case.name], case) for case in calibration]
-        values, levels = _calibrate(
-            outcome, held_out, settings, processes.device, report, interrupted
+        half = outcome.precision == "bf16"
+        values, levels = calibrate(
+            outcome.network, held_out, settings, processes.device, half, report, interrupted
         )
         origin = start.origin if start else None
         _save(settings, outcome, values, levels, folder, wanted, parts, cached, processes, origin)
@@ -147,7 +135,7 @@ def _prepare(
     for turn in range(2):
         if (turn == 0) == (processes.rank == 0):
             for done, case in enumerate(files):
-                _stop_if(interrupted)
+                stop_if(interrupted)
                 report(Progress("prepare", done, len(files)))
                 try:
                     cached[case.name] = cache_case(
@@ -170,121 +158,6 @@ def _prepare(
     if not cached:
         raise failures[0] if failures else TrainingError("There is no case to train on.")
     return cached
-
-
-def _calibrate(
-    outcome: Outcome,
-    cases: Sequence[tuple[CaseFiles, CachedCase]],
-    settings: TrainingSettings,
-    device: torch.device,
-    report: Report,
-    interrupted: Callable[[], bool],
-) -> tuple[Calibration, Mapping[str, tuple[float, float]]]:
-    """Fit membership and volume levels on cases that neither training nor stopping has seen."""
-    half = outcome.precision == "bf16"
-    samples: list[CalibrationSample] = []
-    full: list[tuple[CaseFiles, CachedCase, np.ndarray]] = []
-    turns = [(f, c, p) for f, c in cases for p in _patterns(c, settings.calibrate)]
-    for done, (files, case, presence) in enumerate(turns):
-        _stop_if(interrupted)
-        report(Progress("calibrate", done, len(turns)))
-        logits = case_logits(outcome.network, case, presence, settings, device, half)
-        key = presence_key([m for m, there in zip(MODALITIES, presence, strict=True) if there])
-        seed = derive_seed(settings.seed, "calibration", case.name)
-        mask = case.array("mask").astype(bool)
-        samples += draw_samples(logits, _hard(case, presence), mask, key, seed)
-        if presence == case.presence:
-            full.append((files, case, logits.astype(np.float16)))
-    report(Progress("calibrate", len(turns), len(turns)))
-    values = fit_calibration(samples) if samples else Calibration.identity()
-    volumes: dict[str, list[VolumeSample]] = {region: [] for region in REGIONS}
-    for files, case, logits in full:
-        key = presence_key([m for m, t in zip(MODALITIES, case.presence, strict=True) if t])
-        membership = values.apply(logits.astype(np.float32), key)
-        raters = _raters(files, case, settings)
-        for channel, region in enumerate(REGIONS):
-            if case.labelled[channel]:
-                volumes[region] += lesion_volumes(
-                    np.asarray(membership[channel]),
-                    [r[region] for r in raters if region in r]
-                    or [case.array("regions")[channel].astype(bool)],
-                    case.array("regions")[channel].astype(bool),
-                    case.spacing_mm,
-                )
-    return values, fit_levels(volumes)
-
-
-def lesion_volumes(
-    membership: np.ndarray,
-    raters: Sequence[np.ndarray],
-    reference: np.ndarray,
-    spacing_mm: tuple[float, float, float],
-) -> list[VolumeSample]:
-    """Predicted membership around each reference lesion, and its volume by every rater.
-
-    Voxels within ``TERRITORY_MM`` of a lesion are its own where no other lesion is nearer.
-
-    Args:
-        membership: float ``(D, H, W)``, calibrated.
-        raters: bool ``(D, H, W)`` each.
-        reference: bool ``(D, H, W)``; its components are the lesions.
-        spacing_mm: along ``(D, H, W)``.
-    """
-    labelled, boxes = components(reference)
-    pad = tuple(int(np.ceil(TERRITORY_MM / s)) for s in spacing_mm)
-    voxel_mm3 = float(np.prod(spacing_mm))
-    samples = []
-    for number, box in enumerate(boxes, start=1):
-        around = padded_box(box, (pad[0], pad[1], pad[2]), reference.shape)
-        local = labelled[around]
-        own = distance_to(local == number, spacing_mm)
-        territory = own <= TERRITORY_MM
-        others = (local > 0) & (local != number)
-        if others.any():
-            territory &= own < distance_to(others, spacing_mm)
-        volumes = [float((r[around] & territory).sum()) * voxel_mm3 / 1000 for r in raters]
-        samples.append(VolumeSample(membership[around][territory], voxel_mm3, tuple(volumes)))
-    return samples
-
-
-def _raters(
-    files: CaseFiles, case: CachedCase, settings: TrainingSettings
-) -> list[dict[str, np.ndarray]]:
-    """Other people's masks of the same case, where they lie beside its labels."""
-    if len(files.labels) != 1:
-        return []
-    folder = files.labels[0].parent
-    found = []
-    for path in sorted(folder.glob(f"{files.name}-rater[0-9]*.nii.gz")):
-        prepared = prepare(
-            read_case(replace(files, labels=(path,)), ignore_labels=settings.data.ignore_labels),
-            settings.preprocessing,
-        )
-        crop = tuple(slice(start, stop) for start, stop in case.crop)
-        found.append({r: m[crop] for r, m in (prepared.regions or {}).items()})
-    return found
-
-
-def _hard(case: CachedCase, presence: Sequence[bool]) -> dict[str, np.ndarray]:
-    regions = case.array("regions")
-    shown = presence[MODALITIES.index("t1c")]
-    return {
-        region: regions[c].astype(bool)
-        for c, region in enumerate(REGIONS)
-        if case.labelled[c] and (region != "et" or shown)
-    }
-
-
-def _patterns(case: CachedCase, wanted: Sequence[str]) -> list[tuple[bool, ...]]:
-    """The case's own sequences first, then the wanted sets that it can show."""
-    patterns = [tuple(case.presence)]
-    for key in wanted:
-        kept = tuple(
-            p and m in key.split("+") for p, m in zip(case.presence, MODALITIES, strict=True)
-        )
-        if any(kept) and kept not in patterns and sum(kept) == len(key.split("+")):
-            patterns.append(kept)
-    return patterns
 
 
 def _save(
@@ -345,8 +218,3 @@ def _save(
     parameters = sum(p.numel() for p in outcome.network.parameters())
     card = model_card(settings.name, settings.network.name, parameters, training, outcome.scores)
     save_model(folder / "model", description, outcome.network.state_dict(), card)
-
-
-def _stop_if(interrupted: Callable[[], bool]) -> None:
-    if interrupted():
-        raise KeyboardInterrupt

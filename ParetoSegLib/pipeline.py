@@ -1,6 +1,9 @@
 """The one path from a case to a result, shared by `predict`, the demo and the worker.
 
 case → prepare → network → calibrate → the case's own grid, nested → lesions → ``Result``.
+
+The first two steps need no network: ``make_ready`` does them, in a thread if one likes, while
+``segment_ready`` does the others for the case before (``core/prefetch.py``).
 """
 
 from __future__ import annotations
@@ -12,21 +15,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 
 import ParetoSegLib
 from ParetoSegLib.core.errors import ModelFolderError
+from ParetoSegLib.core.free_memory import give_back_memory
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.data.case import Case, CaseFiles, read_case
 from ParetoSegLib.data.normalisation import NORMALISATION
-from ParetoSegLib.data.preprocessing import PreprocessingSettings, prepare
+from ParetoSegLib.data.preprocessing import Prepared, PreprocessingSettings, prepare
 from ParetoSegLib.measure.lesions import find_lesions
-from ParetoSegLib.model.folder import ModelDescription, load_model
+from ParetoSegLib.model.backends.conversion_cache import is_stored
+from ParetoSegLib.model.deferred import DeferredNetwork, deferred_model
+from ParetoSegLib.model.description import ModelDescription
 from ParetoSegLib.model.inference import choose_device, predict_logits
+from ParetoSegLib.model.way_back import restore
 from ParetoSegLib.review.result import Result
 
 Progress = Callable[[str, float], None]
@@ -41,6 +50,9 @@ STAGES: Mapping[str, tuple[float, float]] = {
 }
 """The part of a case's work that each stage is given on a progress bar."""
 
+SLAB = 16
+"""Slices that are calibrated at once: as fast as all of them, in a tenth of the memory."""
+
 CERTAINLY_OUTSIDE = -1e4
 """Logit of a region that cannot be assessed, so that nesting lets it add nothing to the others."""
 
@@ -51,12 +63,13 @@ class Model:
 
     Args:
         description: what ``model.json`` says.
-        network: in evaluation mode, on the CPU until a case moves it.
+        network: in evaluation mode, on the CPU until a case moves it; or one that is built when
+            its layers are needed.
         fingerprint: SHA-256 of ``model.json``, which holds the SHA-256 of the weights.
     """
 
     description: ModelDescription
-    network: torch.nn.Module
+    network: torch.nn.Module | DeferredNetwork
     fingerprint: str
 
 
@@ -68,25 +81,64 @@ class SegmentOptions:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         overlap: of neighbouring windows, as a fraction of the patch.
         tta: average over mirrored copies: eight times the work.
+        backend: ``auto``, ``torch`` or ``openvino``.
+        half: compute in 16 bits, or not; ``None`` for whichever is faster.
     """
 
     device: str = "auto"
     overlap: float = 0.25
     tta: bool = False
+    backend: str = "auto"
+    half: bool | None = None
+
+
+class Ready:
+    """A case that has been read and prepared, and the seconds that took.
+
+    Args:
+        case: as read.
+        prepared: what ``take`` gives, once.
+        seconds: by stage.
+        notes: sentences a user should read, before those of the preparation.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        prepared: Prepared,
+        seconds: Mapping[str, float],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.case, self.seconds, self.notes = case, seconds, notes
+        self._prepared: Prepared | None = prepared
+
+    def take(self) -> Prepared:
+        """The prepared case, which then is the caller's alone: its images are the largest part of
+        what a run holds, and must be free to go when the network has seen them.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            raise ValueError(f"the case {self.case.name} has been segmented already")
+        return prepared
 
 
 def load(folder: Path) -> Model:
     """Read and check a model folder.
 
+    The network is built at once, which shows whether the weights are its own, unless it has been
+    converted before: then that was seen to, and importing its layers would take seconds.
+
     Raises:
         ModelFolderError: the folder is incomplete, altered, or of an unknown version.
     """
-    description, network = load_model(folder)
+    description, network = deferred_model(folder)
     if description.normalisation != NORMALISATION:
         raise ModelFolderError(
             f"The model {description.name} wants images normalised by "
             f"{description.normalisation!r}, which this program does not do; update it."
         )
+    if not is_stored(network.identity, description.patch):
+        network.whole  # noqa: B018
     return Model(description, network, file_hash(folder / "model.json"))
 
 
@@ -102,10 +154,7 @@ def segment_files(
         ImageReadError: a file is missing or is not a usable image.
         GeometryError: the images' grids cannot be matched.
     """
-    clock = _Clock(progress)
-    with clock.stage("reading"):
-        case = read_case(files, with_labels=False)
-    return _segment(case, model, options, clock)
+    return segment_ready(make_ready(files, model, progress), model, options, progress)
 
 
 def segment(
@@ -119,8 +168,8 @@ def segment(
     Args:
         case: any non-empty subset of the four sequences.
         model: from ``load``.
-        options: device, overlap, mirroring.
-        progress: called as the work goes on.
+        options: device, overlap, mirroring, backend, precision.
+        progress: called as the work goes on; what it raises ends the work.
 
     Returns:
         Calibrated, nested membership on the case's own grid, its lesions, and the facts of the
@@ -128,9 +177,23 @@ def segment(
 
     Raises:
         ModelFolderError: the model can assess no region from these sequences.
-        DeviceError: the device is not there.
+        DeviceError: the device or the backend is not there.
     """
-    return _segment(case, model, options, _Clock(progress))
+    return segment_ready(_ready(case, model, _Clock(progress)), model, options, progress)
+
+
+def make_ready(files: CaseFiles, model: Model, progress: Progress | None = None) -> Ready:
+    """Read a case and prepare it for a model: all that can be done before the network is free.
+
+    Raises:
+        ImageReadError: a file is missing or is not a usable image.
+        GeometryError: the images' grids cannot be matched.
+        ModelFolderError: the model can assess no region from these sequences.
+    """
+    clock = _Clock(progress)
+    with clock.stage("reading"):
+        case = read_case(files, with_labels=False)
+    return _ready(case, model, clock)
 
 
 def assessable_regions(
@@ -154,9 +217,19 @@ def assessable_regions(
     return regions
 
 
-def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -> Result:
-    description = model.description
-    case, unknown = _known_to(description, case)
+def segment_ready(
+    ready: Ready,
+    model: Model,
+    options: SegmentOptions = SegmentOptions(),
+    progress: Progress | None = None,
+) -> Result:
+    """Segment a case that ``make_ready`` has prepared for the same model; it is used up.
+
+    Raises:
+        DeviceError: the device or the backend is not there.
+    """
+    clock = _Clock(progress, ready.seconds)
+    description, case = model.description, ready.case
     modalities = tuple(m for m in MODALITIES if m in case.images)
     assessable = assessable_regions(description, modalities)
     device = choose_device(options.device)
@@ -164,10 +237,14 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
 
-    with clock.stage("preparing"):
-        settings = PreprocessingSettings(spacing_mm=description.spacing_mm)
-        prepared = prepare(case, settings)
+    prepared = ready.take()
+    seen = {
+        "mask_source": prepared.mask_source,
+        "transforms": {m: [float(v) for v in t] for m, t in prepared.transforms.items()},
+    }
+    notes, way_back = [*ready.notes, *prepared.notes], prepared.way_back
     with clock.stage("segmenting") as within:
+        give_back_memory()
         logits = predict_logits(
             model.network,
             prepared.images,
@@ -176,35 +253,40 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
             description.patch,
             overlap=options.overlap,
             device=device,
+            half=options.half,
             tta=options.tta,
             progress=within,
+            backend=options.backend,
         )
+    del prepared
     with clock.stage("restoring"):
-        values = np.array(logits.values, np.float32)
-        for channel, region in enumerate(REGIONS):
-            if region not in assessable:
-                values[channel] = CERTAINLY_OUTSIDE
-        calibrated = description.calibration.apply(values, presence_key(modalities))
-        restored = prepared.way_back.restore(np.asarray(calibrated, np.float32))
-        # Resampling rounds each region by itself; ET ⊆ TC ⊆ WT must hold exactly.
-        nested = np.maximum.accumulate(restored, axis=0)
-        membership = {r: nested[i] for i, r in enumerate(REGIONS) if r in assessable}
+        values = _calibrated(logits.values, description, modalities, assessable)
+        restored = restore(values, way_back)
+        if way_back.working != way_back.reference:
+            # Resampling rounds each region by itself; ET ⊆ TC ⊆ WT must hold exactly.
+            for inner, outer in pairwise(restored):
+                np.maximum(outer, inner, out=outer)
+        membership = {r: restored[i] for i, r in enumerate(REGIONS) if r in assessable}
+        ran_on, backend = logits.device, logits.backend
+        notes += logits.notes
+        del logits, values, restored
+        give_back_memory()
     with clock.stage("measuring"):
         lesions = find_lesions(membership, case.grid, assessable, description.levels)
+        give_back_memory()
 
     facts = {
         "versions": versions(),
         "model": {"name": description.name, "fingerprint": model.fingerprint},
         "options": {"overlap": options.overlap, "tta": options.tta},
-        "device": str(logits.device),
-        "backend": logits.backend,
+        "device": str(ran_on),
+        "backend": backend,
         "seconds": clock.seconds,
         "peak_memory_mb": peak_memory_mb(),
         "peak_device_memory_mb": _peak_device_memory_mb(device) if on_gpu else None,
         "presence": {m: m in modalities for m in MODALITIES},
-        "mask_source": prepared.mask_source,
-        "transforms": {m: [float(v) for v in t] for m, t in prepared.transforms.items()},
-        "notes": [*unknown, *prepared.notes, *logits.notes],
+        **seen,
+        "notes": notes,
     }
     return Result(
         case=case,
@@ -215,6 +297,32 @@ def _segment(case: Case, model: Model, options: SegmentOptions, clock: _Clock) -
         model_name=description.name,
         facts=facts,
     )
+
+
+def _ready(case: Case, model: Model, clock: _Clock) -> Ready:
+    case, unknown = _known_to(model.description, case)
+    assessable_regions(model.description, tuple(m for m in MODALITIES if m in case.images))
+    with clock.stage("preparing"):
+        settings = PreprocessingSettings(spacing_mm=model.description.spacing_mm)
+        prepared = prepare(case, settings)
+    return Ready(case, prepared, clock.seconds, unknown)
+
+
+def _calibrated(
+    logits: np.ndarray,
+    description: ModelDescription,
+    modalities: tuple[str, ...],
+    assessable: tuple[str, ...],
+) -> np.ndarray:
+    """Calibrated membership, nested, in the logits' own memory."""
+    for channel, region in enumerate(REGIONS):
+        if region not in assessable:
+            logits[channel] = CERTAINLY_OUTSIDE
+    key = presence_key(modalities)
+    for start in range(0, logits.shape[1], SLAB):
+        slab = logits[:, start : start + SLAB]
+        slab[...] = description.calibration.apply(slab, key)
+    return logits
 
 
 def _known_to(description: ModelDescription, case: Case) -> tuple[Case, tuple[str, ...]]:
@@ -261,8 +369,10 @@ def _peak_device_memory_mb(device: torch.device) -> float:
 class _Clock:
     """Seconds per stage, and the caller told where the work is."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(
+        self, progress: Progress | None, seconds: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        self.seconds = dict(seconds)
         self._progress = progress or (lambda stage, fraction: None)
 
     @contextmanager

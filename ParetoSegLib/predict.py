@@ -63,6 +63,12 @@ def parser() -> CommandParser:
         "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)"
     )
     how.add_argument(
+        "--backend",
+        choices=("auto", "torch", "openvino"),
+        default="auto",
+        help="what runs the network; auto takes OpenVINO on a CPU where it is installed",
+    )
+    how.add_argument(
         "--overlap",
         type=_overlap,
         default=0.25,
@@ -85,14 +91,15 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from ParetoSegLib.cohort import segment_cases
-    from ParetoSegLib.model.inference import choose_device
+    from ParetoSegLib.model.backends.interface import choose_backend
+    from ParetoSegLib.model.devices import choose_device
     from ParetoSegLib.pipeline import SegmentOptions, load
 
     console = Console(highlight=False)
     cases = _cases(given, console)
-    choose_device(given.device)
+    choose_backend(given.backend, choose_device(given.device))
     model = load(given.model or default_model())
-    options = SegmentOptions(given.device, given.overlap, given.tta)
+    options = SegmentOptions(given.device, given.overlap, given.tta, given.backend)
 
     states: list[str] = []
     with _bar(console) as bar:

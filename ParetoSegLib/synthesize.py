@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ParetoSegLib.core.command import DONE, CommandParser, run
 from ParetoSegLib.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ParetoSegLib.data.synthesis.heads import Head
-    from ParetoSegLib.data.synthesis.patient import SynthesisSettings
+    from ParetoSegLib.data.synthesis.making import Order
+    from ParetoSegLib.data.synthesis.recipe import Recipe
+
+_STRIPPED_SHARE = {"mixed": 0.5, "whole": 0.0, "stripped": 1.0}
 
 
 def parser() -> CommandParser:
@@ -33,45 +36,53 @@ def parser() -> CommandParser:
             "python -m ParetoSegLib.synthesize --output trial --cases 2 --seed 1 --size small",
             "python -m ParetoSegLib.synthesize --output patients --cases 20 --seed 1 --raters 3 "
             "--heads label-maps",
+            "python -m ParetoSegLib.synthesize --output patients --config recipe.yaml --jobs 4",
         ],
     )
     p.add_argument("--output", type=Path, required=True, metavar="DIR", help="where cases go")
-    p.add_argument("--cases", type=int, required=True, metavar="N", help="how many patients")
+    p.add_argument("--cases", type=int, metavar="N", help="how many patients")
     p.add_argument(
         "--seed",
         type=int,
-        required=True,
         metavar="S",
-        help="any whole number; the same seed gives the same patients",
+        help="any whole number; the same seed gives the same patients, however many processes "
+        "make them",
     )
     p.add_argument(
-        "--raters", type=int, default=0, metavar="R", help="simulated raters a case (default 0)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a recipe as YAML: settings (everything a patient is drawn from), heads (sources "
+        "with weights), and cases and seed, which --cases and --seed replace",
     )
+    p.add_argument("--set", metavar="NAME", help="which of the sets that FILE holds")
+    p.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes at work at once (default 1)"
+    )
+    p.add_argument("--raters", type=int, metavar="R", help="simulated raters a case (default 0)")
     p.add_argument(
         "--heads",
         type=Path,
         metavar="DIR",
         help="backgrounds of your own: SynthSeg label maps (*.nii.gz), or folders that hold "
-        "T1, T1POST, T2 and FLAIR of patients without tumour (default: the shipped label maps)",
+        "T1, T1POST, T2 and FLAIR of patients without tumour (default: the shipped label maps); "
+        "with --config: the folder in which its heads lie (default: where FILE is)",
     )
     p.add_argument(
         "--size",
         choices=("full", "small"),
-        default="full",
-        help="full: human heads at 1 mm; small: toy heads of 64 voxels a side, for trials",
+        help="full: human heads at 1 mm (default); small: toy heads of 64 voxels a side",
     )
     p.add_argument(
         "--lesions",
         type=int,
         nargs=2,
-        default=(0, 40),
         metavar=("MIN", "MAX"),
         help="fewest and most lesions a case (default 0 40)",
     )
     p.add_argument(
         "--skull",
-        choices=("mixed", "whole", "stripped"),
-        default="mixed",
+        choices=tuple(_STRIPPED_SHARE),
         help="whole heads, skull-stripped ones, or about half of each (default)",
     )
     return p
@@ -80,66 +91,71 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> int:
     """Parse, make and write every patient, say where they are."""
     options = parser().parse_args(list(arguments))
-    if not 1 <= options.cases <= 99999:
-        raise UsageError(f"--cases is {options.cases}; give a number from 1 to 99999.")
-    if options.heads is not None and options.size == "small":
-        raise UsageError("--size small makes its own toy heads; leave out --heads or --size.")
+    if options.jobs < 1:
+        raise UsageError(f"--jobs is {options.jobs}; give 1 or more.")
     from rich.console import Console
     from rich.progress import track
 
-    from ParetoSegLib.core.seeds import derive_seed
-    from ParetoSegLib.data.synthesis.files import case_name, is_finished, write_patient
-    from ParetoSegLib.data.synthesis.patient import make_patient
+    from ParetoSegLib.data.synthesis.making import make_all, unfinished
 
-    settings = _settings(options)
-    heads = _heads(options)
+    order, cases = _order(options)
     console = Console()
-    made = lesions = 0
-    numbers = range(1, options.cases + 1)
-    for number in track(numbers, "Making patients", console=console):
-        name, seed = case_name(number), derive_seed(options.seed, number)
-        head_name, load = heads(seed)
-        wanted = {"seed": seed, "settings": settings.record(), "head": head_name}
-        if is_finished(options.output / name, wanted):
-            continue
-        patient = make_patient(load(), seed, settings, name)
-        write_patient(patient, options.output)
-        made += 1
-        lesions += len(patient.lesions)
-    kept = options.cases - made
+    numbers = unfinished(order, cases)
+    done = make_all(order, numbers, options.jobs)
+    lesions = sum(track(done, "Making patients", total=len(numbers), console=console))
+    kept = cases - len(numbers)
     console.print(
-        f"{made} patients with {lesions} lesions written to {options.output}"
+        f"{len(numbers)} patients with {lesions} lesions written to {options.output}"
         + (f"; {kept} were already there." if kept else ".")
     )
     return DONE
 
 
-def _settings(options: argparse.Namespace) -> SynthesisSettings:
-    from ParetoSegLib.data.synthesis.patient import SynthesisSettings
+def _order(options: argparse.Namespace) -> tuple[Order, int]:
+    """What is to be made, by the recipe's file or by flags alone, and how many."""
+    from ParetoSegLib.data.synthesis.making import Order
+    from ParetoSegLib.data.synthesis.recipe import Recipe, read_recipe
 
-    share = {"mixed": 0.5, "whole": 0.0, "stripped": 1.0}[options.skull]
-    return SynthesisSettings(
-        lesions=(options.lesions[0], options.lesions[1]),
-        stripped_share=share,
-        raters=options.raters,
-    )
+    if options.set is not None and options.config is None:
+        raise UsageError("--set chooses from a --config FILE; name one.")
+    if options.size == "small" and (options.heads is not None or options.config is not None):
+        raise UsageError(
+            "--size small makes its own toy heads; leave out --heads and --config, or --size."
+        )
+    recipe = Recipe() if options.config is None else read_recipe(options.config, options.set)
+    cases = options.cases if options.cases is not None else recipe.cases
+    seed = options.seed if options.seed is not None else recipe.seed
+    for flag, value in (("--cases", cases), ("--seed", seed)):
+        if value is None:
+            raise UsageError(f"{flag} is missing; give it, or a --config FILE that has it.")
+    assert cases is not None
+    assert seed is not None
+    if not 1 <= cases <= 99999:
+        raise UsageError(f"--cases is {cases}; give a number from 1 to 99999.")
+    recipe, folder = _with_flags(recipe, options)
+    return Order(recipe, folder, options.output, seed), cases
 
 
-def _heads(options: argparse.Namespace) -> Callable[[int], tuple[str, Callable[[], Head]]]:
-    """A function from a case's seed to its head's name and a way to load it."""
-    from ParetoSegLib.core.seeds import derive_seed
-    from ParetoSegLib.data.synthesis.head_files import find_heads, shipped_heads
-    from ParetoSegLib.data.synthesis.heads import small_head
+def _with_flags(recipe: Recipe, options: argparse.Namespace) -> tuple[Recipe, Path]:
+    """The recipe with what the flags say instead, and the folder of its heads."""
+    from ParetoSegLib.data.synthesis.recipe import SMALL, HeadSource
 
+    changes: dict[str, Any] = {}
+    if options.lesions is not None:
+        changes["lesions"] = (options.lesions[0], options.lesions[1])
+    if options.skull is not None:
+        changes["stripped_share"] = _STRIPPED_SHARE[options.skull]
+    if options.raters is not None:
+        changes["raters"] = options.raters
+    if changes:
+        recipe = replace(recipe, settings=replace(recipe.settings, **changes))
     if options.size == "small":
-        return lambda seed: (f"small-{seed}", lambda: small_head(seed))
-    files = find_heads(options.heads) if options.heads is not None else shipped_heads()
-
-    def choose(seed: int) -> tuple[str, Callable[[], Head]]:
-        file = files[derive_seed(seed, "choice of head") % len(files)]
-        return file.name, file.load
-
-    return choose
+        return replace(recipe, heads=(HeadSource(SMALL),)), Path()
+    if options.config is not None:
+        return recipe, options.heads or options.config.parent
+    if options.heads is not None:
+        return replace(recipe, heads=(HeadSource("."),)), options.heads
+    return recipe, Path()
 
 
 if __name__ == "__main__":

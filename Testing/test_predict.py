@@ -18,8 +18,9 @@ from ParetoSegLib.core.command import run
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.description import usual_assessable
-from ParetoSegLib.model.folder import ModelDescription, load_model, save_model
+from ParetoSegLib.model.folder import ModelDescription, read_description, save_model
 from ParetoSegLib.model.networks import build_network
+from ParetoSegLib.pipeline import Model
 from ParetoSegLib.predict import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,10 +56,10 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bright(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the loaded model find bright voxels; everything around the network stays real."""
 
-    def load_bright(folder: Path) -> tuple[ModelDescription, torch.nn.Module]:
-        return load_model(folder)[0], BrightNetwork().eval()
+    def load_bright(folder: Path) -> Model:
+        return Model(read_description(folder), BrightNetwork().eval(), "f" * 64)
 
-    monkeypatch.setattr("ParetoSegLib.pipeline.load_model", load_bright)
+    monkeypatch.setattr("ParetoSegLib.pipeline.load", load_bright)
 
 
 def _predict(model: Path, output: Path, *rest: object) -> int:

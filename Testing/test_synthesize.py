@@ -84,6 +84,49 @@ def test_the_same_seed_makes_the_same_files(made: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(sitk.GetArrayFromImage(first), sitk.GetArrayFromImage(second))
 
 
+RECIPE = """
+cases: 3
+seed: 11
+settings: {lesions: [1, 2], radius_mm: [2, 6]}
+heads: [{place: small}]
+"""
+
+
+def test_several_processes_make_the_same_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    several, alone = tmp_path / "several", tmp_path / "alone"
+    arguments = ["--config", str(recipe), "--output", str(several), "--jobs", "2"]
+    assert run(main, arguments) == 0
+    assert "3 patients" in " ".join(capsys.readouterr().out.split())
+    for number in (2, 1):  # in another order, and resumed
+        single = ["--config", str(recipe), "--output", str(alone), "--cases", str(number)]
+        assert run(main, single) == 0
+    for name in ("ParetoSynth-00001-000", "ParetoSynth-00002-000"):
+        for suffix in ("t1c", "seg", "truth_wt"):
+            file = f"{name}/{name}-{suffix}.nii.gz"
+            first, second = (sitk.ReadImage(str(root / file)) for root in (several, alone))
+            np.testing.assert_array_equal(
+                sitk.GetArrayFromImage(first), sitk.GetArrayFromImage(second)
+            )
+
+
+def test_flags_replace_what_the_recipe_says(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    out = tmp_path / "out"
+    arguments = ["--config", str(recipe), "--output", str(out), "--cases", "1", "--raters", "1"]
+    assert run(main, [*arguments, "--lesions", "3", "3", "--skull", "whole"]) == 0
+    file = out / "ParetoSynth-00001-000" / "synthesis.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert len(record["lesions"]) == 3
+    assert record["settings"]["raters"] == 1
+    assert record["settings"]["stripped_share"] == 0
+    assert record["settings"]["radius_mm"] == [2, 6]
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "sentence"),
     [
@@ -92,6 +135,10 @@ def test_the_same_seed_makes_the_same_files(made: Path, tmp_path: Path) -> None:
         (["--cases", "1", "--raters", "99"], 2, "raters is 99"),
         (["--cases", "1", "--lesions", "9", "2"], 2, "lesions is 9–2"),
         (["--cases", "1", "--heads", "."], 2, "leave out --heads"),
+        (["--cases", "1", "--config", "."], 2, "leave out --heads"),
+        (["--cases", "1", "--jobs", "0"], 2, "--jobs is 0"),
+        (["--cases", "1", "--set", "main"], 2, "--set chooses"),
+        ([], 2, "--cases is missing"),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(
@@ -131,7 +178,7 @@ def test_ctrl_c_leaves_nothing_half_written(
 def test_help_names_the_files_and_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(main, ["--help"]) == 0
     text = capsys.readouterr().out
-    for part in ("truth_et", "--raters", "--heads", "--size", "synthesis.json"):
+    for part in ("truth_et", "--raters", "--heads", "--size", "--config", "--jobs", "--set"):
         assert part in text
 
 

@@ -35,9 +35,10 @@ def normalise(array: np.ndarray, mask: np.ndarray, tissue: np.ndarray) -> np.nda
         everywhere if the tissue is constant.
     """
     known = mask & np.isfinite(array)
-    values = array[tissue & known]
+    inside = array[known]
+    values = inside[tissue[known]]
     if values.size == 0:
-        values = array[known]
+        values = inside
     result = np.full(array.shape, OUTSIDE, np.float32)
     if values.size == 0:
         return result
@@ -47,6 +48,8 @@ def normalise(array: np.ndarray, mask: np.ndarray, tissue: np.ndarray) -> np.nda
     # Rounding leaves a deviation of some 1e-7 of the values where a constant has been resampled.
     if deviation <= 1e-6 * max(abs(low), abs(high)):
         return result
-    scaled = (array[known].astype(np.float64) - mean) / deviation
-    result[known] = np.clip(scaled, *RANGE)
+    scaled = inside.astype(np.float64)
+    scaled -= mean
+    scaled /= deviation
+    result[known] = np.clip(scaled, *RANGE, out=scaled)
     return result

@@ -245,8 +245,8 @@ def _mask(
         mask, thresholds = head_mask([images[m] for m in whole], grid)
         levels = zip(whole, thresholds, strict=True)
         return mask, HEAD, {modality: images[modality] > level for modality, level in levels}
-    mask = brain_mask([share > BRAIN_SHARE for share in shares.values()])
-    tissue = {modality: share > TISSUE_SHARE for modality, share in shares.items()}
+    mask = brain_mask([_above(share, BRAIN_SHARE) for share in shares.values()])
+    tissue = {modality: _above(share, TISSUE_SHARE) for modality, share in shares.items()}
     for modality in whole:
         tissue[modality] = mask
         notes.append(
@@ -254,6 +254,11 @@ def _mask(
             "their brain mask is used."
         )
     return mask, STRIPPED, tissue
+
+
+def _above(share: np.ndarray, level: float) -> np.ndarray:
+    """Where a share lies above a level; a mask is its own, whatever the level."""
+    return share if share.dtype == bool else share > level
 
 
 def _move_regions(

@@ -110,7 +110,7 @@ def nearest_core(
     rim, _ = face_voxels(np.pad(cores > 0, 1))
     corners = np.argwhere(rim) - 1
     tree = cKDTree(corners * np.asarray(spacing_mm), compact_nodes=False)
-    _, nearest = tree.query(voxels * np.asarray(spacing_mm))
+    _, nearest = tree.query(voxels * np.asarray(spacing_mm), workers=-1)
     return cores[tuple(corners[nearest].T)]
 
 

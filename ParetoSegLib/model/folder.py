@@ -140,17 +140,7 @@ def load_model(folder: Path) -> tuple[ModelDescription, torch.nn.Module]:
     description, digest = _read_tree(folder)
     shapes = weight_shapes(description.network, description.network_arguments)
     whole = sum(math.prod(shape) for shape in shapes.values()) * _DTYPES["F32"]
-    data = _read_bytes(folder, WEIGHTS, min(LARGEST_WEIGHTS, whole + LARGEST_HEADER + 8))
-    if data.startswith(_PICKLES):
-        raise ModelFolderError(
-            f"{WEIGHTS} is a pickle, which can run a stranger's code, so it is not read; get the "
-            "model as a model folder."
-        )
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise ModelFolderError(
-            f"The SHA-256 of {WEIGHTS} is not the one in {DESCRIPTION}: the file is damaged or "
-            "altered; get the model again."
-        )
+    data = _read_weights(folder, whole + LARGEST_HEADER + 8, digest)
     _check_header(data, shapes)
     try:
         stored = safetensors.torch.load(data)
@@ -164,6 +154,36 @@ def load_model(folder: Path) -> tuple[ModelDescription, torch.nn.Module]:
             _check_finite(name, stored[name])
             weight.copy_(stored[name])
     return description, network.eval()
+
+
+def check_weights(folder: Path) -> tuple[ModelDescription, str]:
+    """Read ``model.json`` and check that the weights are the ones it names, building no network.
+
+    Returns:
+        The description and the SHA-256 of the weights.
+
+    Raises:
+        ModelFolderError: as ``read_description``, or the weights are missing, too large or altered.
+    """
+    description, digest = _read_tree(folder)
+    _read_weights(folder, LARGEST_WEIGHTS, digest)
+    return description, digest
+
+
+def _read_weights(folder: Path, most_bytes: int, digest: str) -> bytes:
+    """The bytes of the weights file, if they have that SHA-256."""
+    data = _read_bytes(folder, WEIGHTS, min(LARGEST_WEIGHTS, most_bytes))
+    if data.startswith(_PICKLES):
+        raise ModelFolderError(
+            f"{WEIGHTS} is a pickle, which can run a stranger's code, so it is not read; get the "
+            "model as a model folder."
+        )
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelFolderError(
+            f"The SHA-256 of {WEIGHTS} is not the one in {DESCRIPTION}: the file is damaged or "
+            "altered; get the model again."
+        )
+    return data
 
 
 def _check_header(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -13,18 +13,22 @@ import torch
 from ParetoSegLib.core.errors import DeviceError, ModelFolderError
 from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.model.backends.interface import Backend, choose_backend
+from ParetoSegLib.model.backends.pytorch import TorchBackend
 from ParetoSegLib.model.calibration import OUTSIDE_LOGIT
+from ParetoSegLib.model.deferred import DeferredNetwork, whole
 from ParetoSegLib.model.devices import (
     choose_device,
     describe_device,
     is_out_of_memory,
     is_unsupported,
 )
-from ParetoSegLib.model.precision import Plan, arrange, plan_for, run_network
+from ParetoSegLib.model.means import CPU, Means, cpu_means, fewer_means, first_means, plain_means
 from ParetoSegLib.model.windows import (
     Sides,
     Stitcher,
     gaussian_weight,
+    most_windows,
     padding,
     scan_windows,
     scanned_box,
@@ -33,8 +37,6 @@ from ParetoSegLib.model.windows import (
 __all__ = ["Logits", "choose_device", "predict_logits"]
 
 logger = logging.getLogger(__name__)
-
-CPU = torch.device("cpu")
 
 RIM_VOXELS = 2
 """How far outside the mask tumour may reach: the mask's edge is drawn through partial volumes, but
@@ -62,7 +64,7 @@ class Logits:
 
 
 def predict_logits(
-    network: torch.nn.Module,
+    network: torch.nn.Module | DeferredNetwork,
     images: np.ndarray,
     presence: Sequence[bool],
     mask: np.ndarray,
@@ -73,6 +75,7 @@ def predict_logits(
     tta: bool = False,
     progress: Callable[[float], None] | None = None,
     batch: int | None = None,
+    backend: str = "torch",
 ) -> Logits:
     """Slide a network over the box around ``mask`` and blend what it says.
 
@@ -92,16 +95,21 @@ def predict_logits(
         half: use a 16-bit type, or not; ``None`` times both and may choose differently on another
             day. With it given, equal inputs give equal results on a CPU, bit for bit.
         tta: average the logits over the eight mirror images.
-        progress: called with the fraction of windows done, rising to 1.
+        progress: called with the fraction of windows done, rising to 1; what it raises ends the
+            work before the next window.
         batch: windows at once; by default 4 on a GPU and 1 on a CPU, where more gain nothing.
+        backend: ``auto``, ``torch`` or ``openvino``, see ``choose_backend``. Where ``auto`` finds
+            that OpenVINO cannot run the network, PyTorch does and ``notes`` says so.
 
     Raises:
-        DeviceError: even one window does not fit into the memory there is.
+        DeviceError: even one window does not fit into the memory there is, or the backend that
+            was asked for is not there or cannot run the network.
         ModelFolderError: the network gives values that are not numbers.
     """
     if images.shape != (len(MODALITIES), *mask.shape) or len(presence) != len(MODALITIES):
         raise ValueError(f"images {images.shape} and mask {mask.shape} do not belong together")
     device = torch.device(device)
+    chosen = choose_backend(backend, device)
     report = progress or (lambda fraction: None)
     box = scanned_box(mask, patch)
     if box is None:
@@ -110,68 +118,50 @@ def predict_logits(
         note = "The head mask is empty, so nothing was looked at."
         return Logits(values, describe_device(device), f"torch {torch.__version__}", (note,))
     pads = padding(_shape(mask[box]), patch)
-    scanned = torch.from_numpy(np.pad(images[(slice(None), *box)], ((0, 0), *pads)))
-    scanned = scanned.to(torch.float32)
-    seen = np.pad(mask[box], pads)
+    seen, scanned = mask[box], images[(slice(None), *box)]
+    if any(before or after for before, after in pads):
+        seen, scanned = np.pad(seen, pads), np.pad(scanned, ((0, 0), *pads))
     windows = [w for w in scan_windows(_shape(seen), patch, overlap) if seen[w].any()]
 
-    means = _Means(device, batch or (1 if device.type == "cpu" else 4), device)
-    work = _Scan(network, scanned, presence, windows, patch, half, tta, report, means)
-    training = network.training
-    network.eval()
+    means = first_means(chosen, device, batch)
+    # In half precision on a GPU, unless single was asked for; a CPU adds no faster in half.
+    half_sums = device.type != "cpu" and half is not False
+    most = most_windows(patch, overlap)
+    weight = gaussian_weight(patch)
+
+    def stitcher(where: torch.device) -> Stitcher:
+        return Stitcher(len(REGIONS), _shape(seen), weight, where, half_sums, most)
+
+    flips = FLIPS if tta else FLIPS[:1]
+    work = _Scan(network, scanned, presence, windows, patch, half, flips, stitcher, means)
+    work.strict = backend == "openvino"
     try:
-        found = work.finish()
-        if work.plan.half is not None and not np.isfinite(found).all():
+        found = work.finish(report)
+        if work.was_half and not np.isfinite(found).all():
             work.note("Half precision gave values that are not numbers; went on in single.")
-            work.start_over(half=False)
-            found = work.finish()
+            half_sums = False
+            work.start_over()
+            found = work.finish(report)
     finally:
-        network.train(training)
-        arrange(network, Plan())
+        work.close()
         if work.means.device != device:
-            _try_to_move(network, device)
+            _try_to_move(whole(network), device)
     if not np.isfinite(found).all():
         raise ModelFolderError(
             "The network gives values that are not numbers for this case; its weights are damaged "
             "or its training failed, so choose another model."
         )
-    values = np.full((len(REGIONS), *mask.shape), OUTSIDE_LOGIT, np.float32)
     inner = tuple(
         slice(before, before + extent.stop - extent.start)
         for (before, _), extent in zip(pads, box, strict=True)
     )
-    near = grown(mask[box], RIM_VOXELS)
-    values[(slice(None), *box)] = np.where(near, found[(slice(None), *inner)], OUTSIDE_LOGIT)
-    backend = f"torch {torch.__version__} {work.plan}"
-    return Logits(values, describe_device(work.means.device), backend, tuple(work.notes))
-
-
-@dataclass(frozen=True)
-class _Means:
-    """What a scan makes do with: device of the network, windows at once, device of the sums."""
-
-    device: torch.device
-    batch: int
-    sums: torch.device
-
-
-def _less(means: _Means) -> tuple[_Means, str] | None:
-    """The next smaller means and the sentence that says so; ``None`` where there is none."""
-    where = describe_device(means.device)
-    if means.batch > 1:
-        fewer = means.batch // 2
-        return (
-            replace(means, batch=fewer),
-            f"{where} ran out of memory with {means.batch} windows at once; went on with {fewer}.",
-        )
-    if means.sums != CPU:
-        return (
-            replace(means, sums=CPU),
-            f"{where} ran out of memory; went on with the sums in the CPU's memory.",
-        )
-    if means.device != CPU:
-        return _Means(CPU, 1, CPU), f"{where} ran out of memory; went on on the CPU."
-    return None
+    found = found[(slice(None), *inner)]
+    np.copyto(found, np.float32(OUTSIDE_LOGIT), where=~grown(mask[box], RIM_VOXELS))
+    if found.shape[1:] != mask.shape:
+        values = np.full((len(REGIONS), *mask.shape), OUTSIDE_LOGIT, np.float32)
+        values[(slice(None), *box)] = found
+        found = values
+    return Logits(found, describe_device(work.means.device), work.described, tuple(work.notes))
 
 
 class _Scan:
@@ -179,105 +169,132 @@ class _Scan:
 
     def __init__(
         self,
-        network: torch.nn.Module,
-        images: torch.Tensor,
+        network: torch.nn.Module | DeferredNetwork,
+        images: np.ndarray,
         presence: Sequence[bool],
         windows: Sequence[tuple[slice, slice, slice]],
         patch: Sides,
         half: bool | None,
-        tta: bool,
-        report: Callable[[float], None],
-        means: _Means,
+        flips: Sequence[tuple[bool, ...]],
+        stitcher: Callable[[torch.device], Stitcher],
+        means: Means,
     ) -> None:
         self._network = network
-        self._images = images
+        self._images = torch.from_numpy(np.asarray(images, np.float32))
         self._presence = torch.tensor([[float(p) for p in presence]])
         self._windows = windows
         self._patch = patch
         self._half = half
-        self._flips = FLIPS if tta else FLIPS[:1]
-        self._report = report
+        self._flips = flips
+        self._make_stitcher = stitcher
         self._stitcher: Stitcher | None = None
-        self._ready: torch.device | None = None
+        self._backend: Backend | None = None
         self._done = 0
         self.means = means
-        self.plan = Plan()
+        self.described, self.was_half = "", False
+        self.strict = False
+        """Whether another backend than the one at hand would be against the user's word."""
         self.notes: list[str] = []
 
-    def finish(self) -> np.ndarray:
+    def finish(self, report: Callable[[float], None]) -> np.ndarray:
         """Do all windows; the logits of the scanned volume."""
         while True:
             try:
-                self._prepare()
-                while self._done < len(self._windows):
-                    self._advance()
-                assert self._stitcher is not None
-                return self._stitcher.result()
-            except (RuntimeError, MemoryError) as error:
-                if is_unsupported(error, self.means.device):
-                    smaller = (
-                        _Means(CPU, 1, CPU),
-                        "Apple's GPU cannot run this network; went on on the CPU.",
-                    )
-                elif is_out_of_memory(error):
-                    smaller = _less(self.means) or _no_means(self._patch, error)
-                else:
+                stitcher = self._prepare()
+                if self._done == len(self._windows):
+                    return stitcher.result()
+                self._advance(stitcher)
+            except (RuntimeError, MemoryError, DeviceError) as error:
+                smaller = self._smaller(error)
+                if smaller is None:
                     raise
+            else:
+                # Not among what is caught: a caller that cancels raises what it likes.
+                report(self._done / len(self._windows))
+                continue
             # Outside the handler: the exception's frames hold the very tensors that did not fit.
             self._shrink(*smaller)
 
-    def start_over(self, half: bool) -> None:
-        """Forget what is done and run in a given precision, with the means and notes so far."""
-        self._half, self._stitcher, self._ready, self._done = half, None, None, 0
+    def start_over(self) -> None:
+        """Forget what is done and run in single precision, with the means and notes so far."""
+        self.close()
+        self._half, self._stitcher, self._done = False, None, 0
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for the user."""
         logger.warning(sentence)
         self.notes.append(sentence)
 
-    def _prepare(self) -> None:
-        device = self.means.device
-        if self._ready != device:
-            self._network.to(device)
-            self.plan = plan_for(self._network, device, self._patch, self._half)
-            arrange(self._network, self.plan)
-            self._images, self._presence = self._images.to(device), self._presence.to(device)
-            self._ready = device
-        if self._stitcher is None:
-            shape = _shape(self._images[0])
-            weight = gaussian_weight(self._patch)
-            self._stitcher = Stitcher(len(REGIONS), shape, weight, self.means.sums)
-        elif self._stitcher.device != self.means.sums:
-            self._stitcher.move(self.means.sums)
+    def close(self) -> None:
+        """Let go of the backend; the network is as it was."""
+        if self._backend is not None:
+            self._backend.close()
+            self._backend = None
 
-    def _advance(self) -> None:
+    def _prepare(self) -> Stitcher:
+        means = self.means
+        if self._backend is None:
+            if means.backend == "openvino":
+                from ParetoSegLib.model.backends.openvino_cpu import OpenVINOBackend
+
+                self._backend = OpenVINOBackend(self._network, self._patch, self._half)
+            else:
+                network = whole(self._network)
+                self._backend = TorchBackend(network, means.device, self._patch, self._half)
+            self.described, self.was_half = str(self._backend), self._backend.is_half
+            self._images = self._images.to(means.device)
+            self._presence = self._presence.to(means.device)
+        if self._stitcher is None:
+            self._stitcher = self._make_stitcher(means.sums)
+        elif self._stitcher.device != means.sums:
+            self._stitcher.move(means.sums)
+        return self._stitcher
+
+    def _advance(self, stitcher: Stitcher) -> None:
         windows = self._windows[self._done : self._done + self.means.batch]
         images = torch.stack([self._images[(slice(None), *w)] for w in windows])
         presence = self._presence.expand(len(windows), -1)
+        assert self._backend is not None
         total: torch.Tensor | None = None
         for flip in self._flips:
             axes = [axis for axis, turned in enumerate(flip, start=2) if turned]
-            turned = images.flip(axes) if axes else images
-            logits = run_network(self._network, turned, presence, self.plan).float()
+            logits = self._backend.run(images.flip(axes) if axes else images, presence)
             logits = logits.flip(axes) if axes else logits
-            total = logits if total is None else total + logits
+            # The first is copied where more follow: the next call may use its memory again.
+            if total is None:
+                total = logits.to(torch.float32, copy=len(self._flips) > 1)
+            else:
+                total += logits
         assert total is not None
-        assert self._stitcher is not None
+        if len(self._flips) > 1:
+            total /= len(self._flips)
         # Moved before any of it is added: running out half-way must not count a window twice.
-        total = (total / len(self._flips)).to(self._stitcher.device)
+        total = total.to(stitcher.device)
         for window, logits in zip(windows, total, strict=True):
-            self._stitcher.add(window, logits)
+            stitcher.add(window, logits)
         self._done += len(windows)
-        self._report(self._done / len(self._windows))
 
-    def _shrink(self, means: _Means, sentence: str) -> None:
+    def _smaller(self, error: BaseException) -> tuple[Means, str] | None:
+        """What to go on with after a failure; ``None`` where it is not about the means."""
+        if is_out_of_memory(error):
+            return fewer_means(self.means) or _no_means(self._patch, error)
+        if is_unsupported(error, self.means.device):
+            return cpu_means(), "Apple's GPU cannot run this network; went on on the CPU."
+        if isinstance(error, DeviceError) and self.means.backend == "openvino" and not self.strict:
+            sentence = str(error).rstrip(".")
+            return plain_means(self.means), f"{sentence}; went on with PyTorch."
+        return None
+
+    def _shrink(self, means: Means, sentence: str) -> None:
+        if means.device != self.means.device or means.backend != self.means.backend:
+            self.close()
         if self.means.device.type == "cuda":
             torch.cuda.empty_cache()
         self.means = means
         self.note(sentence)
 
 
-def _no_means(patch: Sides, error: BaseException) -> tuple[_Means, str]:
+def _no_means(patch: Sides, error: BaseException) -> tuple[Means, str]:
     raise DeviceError(
         f"There is too little memory for one window of {patch[0]}×{patch[1]}×{patch[2]} voxels; "
         "close other programs or choose a smaller model."

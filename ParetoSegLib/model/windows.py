@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
+
 import numpy as np
 import torch
 
@@ -10,26 +13,54 @@ from ParetoSegLib.model.calibration import OUTSIDE_LOGIT
 
 Sides = tuple[int, int, int]
 
+SIGMA_SHARE = 0.125
+"""Of the patch: the standard deviation of the weights."""
+
+LEAST_WEIGHT = 0.001
+
+LARGEST_LOGIT = 512.0
+"""Sums in half precision are cut here: no membership tells such a logit from a larger one."""
+
+LARGEST_SUM = 32768.0
+"""Half the largest number that half precision has."""
+
 
 def scan_windows(shape: Sides, patch: Sides, overlap: float) -> list[Box]:
     """Boxes of size ``patch`` that cover ``shape``, in scan order.
 
     They start every ⌊patch · (1 − overlap)⌋ voxels, the last one moved back to end with the
-    volume.
+    volume. The same as MONAI's ``dense_patch_slices``, whose import takes longer than a case.
 
     Args:
         shape: voxels along (D, H, W), at least ``patch``.
         patch: window along (D, H, W).
         overlap: of neighbours, as a fraction of the patch, in [0, 1).
     """
-    from monai.data.utils import dense_patch_slices
-
     if not 0.0 <= overlap < 1.0:
         raise ValueError(f"overlap is {overlap}; it must lie in [0, 1)")
     if any(size < side for size, side in zip(shape, patch, strict=True)):
         raise ValueError(f"a patch of {patch} does not fit into {shape}")
-    strides = [max(1, int(side * (1.0 - overlap))) for side in patch]
-    return [(d, h, w) for d, h, w in dense_patch_slices(shape, patch, strides)]
+    starts = []
+    for size, side, stride in zip(shape, patch, _strides(patch, overlap), strict=True):
+        count = math.ceil((size - side) / stride) + 1
+        starts.append([min(number * stride, size - side) for number in range(count)])
+    return [
+        (slice(d, d + patch[0]), slice(h, h + patch[1]), slice(w, w + patch[2]))
+        for d, h, w in product(*starts)
+    ]
+
+
+def most_windows(patch: Sides, overlap: float) -> int:
+    """How many windows a voxel lies in at most."""
+    # The last window of a row is moved back onto the others: one more along each axis.
+    return math.prod(
+        math.ceil(side / stride) + 1
+        for side, stride in zip(patch, _strides(patch, overlap), strict=True)
+    )
+
+
+def _strides(patch: Sides, overlap: float) -> list[int]:
+    return [max(1, int(side * (1.0 - overlap))) for side in patch]
 
 
 def scanned_box(mask: np.ndarray, patch: Sides) -> Box | None:
@@ -63,28 +94,47 @@ def gaussian_weight(patch: Sides) -> torch.Tensor:
 
     exp(−½ |x − centre|² / (patch/8)²), at least 0.001: windows count where they see context on all
     sides, so no seam is left where one ends, and a corner that nothing else covers still counts.
+    The same as MONAI's ``compute_importance_map``.
     """
-    from monai.data.utils import compute_importance_map
-
-    return compute_importance_map(patch, mode="gaussian", sigma_scale=0.125)
+    weight = torch.ones(())
+    for side in patch:
+        x = torch.arange(-(side - 1) / 2.0, (side - 1) / 2.0 + 1.0)
+        weight = weight[..., None] * torch.exp(x**2 / (-2.0 * (side * SIGMA_SHARE) ** 2))
+    return weight.clamp(min=LEAST_WEIGHT)
 
 
 class Stitcher:
     """Sums of weighted logits and of weights, and their ratio.
+
+    Sums in half precision take half the memory and half the traffic. The weights are then scaled
+    by a power of two, as high as the number of overlapping windows allows, so that small logits
+    at a window's corner do not vanish below the smallest number there is; the sum of the weights
+    stays in single precision.
 
     Args:
         channels: of the logits.
         shape: of the scanned volume.
         weight: of each voxel of a window, ``(D, H, W)``.
         device: where the sums live.
+        half: sums of logits in half precision.
+        most: how many windows a voxel lies in at most; read only with ``half``.
     """
 
     def __init__(
-        self, channels: int, shape: Sides, weight: torch.Tensor, device: torch.device
+        self,
+        channels: int,
+        shape: Sides,
+        weight: torch.Tensor,
+        device: torch.device,
+        half: bool = False,
+        most: int = 1,
     ) -> None:
-        self._logits = torch.zeros((channels, *shape), device=device)
+        self._half = half
+        kind = torch.float16 if half else torch.float32
+        scale = 2.0 ** math.floor(math.log2(LARGEST_SUM / (LARGEST_LOGIT * most))) if half else 1.0
+        self._logits = torch.zeros((channels, *shape), device=device, dtype=kind)
         self._weights = torch.zeros(shape, device=device)
-        self._weight = weight.to(device)
+        self._weight = weight.to(device) * scale
 
     @property
     def device(self) -> torch.device:
@@ -100,11 +150,29 @@ class Stitcher:
     def add(self, window: Box, logits: torch.Tensor) -> None:
         """Add the logits ``(C, D, H, W)`` of one window."""
         target = self._logits[(slice(None), *window)]
-        target.addcmul_(logits.to(self.device, torch.float32), self._weight)
+        logits = logits.to(self.device)
+        if self._half:
+            # Infinity is not a large logit: it must come out as what it is, not a number.
+            wide = logits.float().masked_fill(logits.isinf(), torch.nan)
+            target += wide.clamp_(-LARGEST_LOGIT, LARGEST_LOGIT).mul_(self._weight)
+        else:
+            target.addcmul_(logits.to(torch.float32), self._weight)
         self._weights[window] += self._weight
 
     def result(self) -> np.ndarray:
-        """Logits ``(C, D, H, W)``, float32; ``OUTSIDE_LOGIT`` where no window looked."""
-        seen = self._weights > 0
-        logits = self._logits / torch.where(seen, self._weights, 1.0)
-        return torch.where(seen, logits, OUTSIDE_LOGIT).cpu().numpy()
+        """Logits ``(C, D, H, W)``, float32; ``OUTSIDE_LOGIT`` where no window looked.
+
+        The sums are used up by it.
+        """
+        unseen = self._weights == 0
+        self._weights[unseen] = 1.0
+        if self._logits.dtype == torch.float32:
+            self._logits /= self._weights
+            self._logits.masked_fill_(unseen, OUTSIDE_LOGIT)
+            return self._logits.cpu().numpy()
+        # Channel by channel: all at once would take the memory that half precision saved.
+        found = np.empty(self._logits.shape, np.float32)
+        for channel, sums in enumerate(self._logits):
+            logits = (sums.float() / self._weights).masked_fill_(unseen, OUTSIDE_LOGIT)
+            found[channel] = logits.cpu().numpy()
+        return found

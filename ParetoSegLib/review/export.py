@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
+import SimpleITK as sitk
 
+from ParetoSegLib.core.geometry import Box, bounding_box
 from ParetoSegLib.core.images import write_image
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.outputs import whole_folder
@@ -26,6 +31,9 @@ SUMMARY = "summary.json"
 
 STEPS = 1024
 """Written memberships are whole multiples of 1/1024: exact in float32, and small once packed."""
+
+WRITERS = 2
+"""Files that are packed at once: packing is most of the writing, and each holds a copy."""
 
 NOT_ASSESSABLE = "not assessable"
 
@@ -43,20 +51,61 @@ def write_result(result: Result, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    case = result.case
-    images = {SEGMENTATION: result.segmentation}
+    images = _images(result)
+    files = [*images, LESIONS, SUMMARY]
+    with whole_folder(folder) as place:
+        one_at_a_time = Lock()
+
+        def image_of(name: str) -> sitk.Image:
+            # Several copies live for a moment: of one image at a time.
+            with one_at_a_time:
+                return result.case.native_grid.image(result.case.to_native(images[name]()))
+
+        def write(name: str) -> None:
+            write_image(image_of(name), place / name)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            written = [pool.submit(write, name) for name in images]
+            try:
+                for future in written:
+                    future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        _write_lesions(result, place / LESIONS)
+        text = json.dumps(summary(result, files), indent=2, ensure_ascii=False, allow_nan=False)
+        (place / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+
+def _images(result: Result) -> dict[str, Callable[[], np.ndarray]]:
+    """What makes each image, by file name: only those being written need be in memory."""
+    images: dict[str, Callable[[], np.ndarray]] = {SEGMENTATION: lambda: result.segmentation}
+    # Most of a field of view is air, where every membership is 0.
+    inside = bounding_box(np.logical_or.reduce([result.membership[r] > 0 for r in result.regions]))
     for region in result.regions:
         membership = result.membership[region]
-        images[f"membership_{region}.nii.gz"] = quantised(membership)
-        images[f"boundary_confidence_{region}.nii.gz"] = quantised(boundary_confidence(membership))
-    files = [*images, LESIONS, SUMMARY]
-    with whole_folder(folder) as partial:
-        for name, array in images.items():
-            native = np.ascontiguousarray(case.to_native(array))
-            write_image(case.native_grid.image(native), partial / name)
-        _write_lesions(result, partial / LESIONS)
-        text = json.dumps(summary(result, files), indent=2, ensure_ascii=False, allow_nan=False)
-        (partial / SUMMARY).write_text(text + "\n", encoding="utf-8")
+        images[f"membership_{region}.nii.gz"] = partial(_inside, membership, inside, quantised, 0.0)
+        images[f"boundary_confidence_{region}.nii.gz"] = partial(
+            _inside, membership, inside, _written_confidence, 1.0
+        )
+    return images
+
+
+def _inside(
+    membership: np.ndarray,
+    box: Box | None,
+    function: Callable[[np.ndarray], np.ndarray],
+    elsewhere: float,
+) -> np.ndarray:
+    """A function of the membership, worked out where it is not 0."""
+    values = np.full(membership.shape, elsewhere, np.float32)
+    if box is not None:
+        values[box] = function(membership[box])
+    return values
+
+
+def _written_confidence(membership: np.ndarray) -> np.ndarray:
+    return quantised(boundary_confidence(membership))
 
 
 def quantised(values: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from ParetoSegLib.measure.confidence import alpha_cut
 from ParetoSegLib.measure.lesions import Lesion, cut_lesions
 from ParetoSegLib.measure.territories import REACH
 from ParetoSegLib.review import panels
+from ParetoSegLib.review.colours import COLOURS
 from ParetoSegLib.review.panels import Window
 from ParetoSegLib.review.result import Result
 from ParetoSegLib.review.table import counted, diameters_text, volume_text
@@ -37,6 +38,9 @@ PANEL, GAP, HEAD, TITLE, FOOT, EDGE, BAR = 2.6, 0.07, 0.74, 0.74, 1.0, 0.2, 0.8
 """Inches: a panel, between panels, a row's two lines, the title, legend, edges, colour bar."""
 
 DOTS_PER_INCH = 110
+
+PNG_LEVEL = 3
+"""Pillow's own, 6, takes twice the time."""
 
 SEQUENCES = {"t1n": "T1", "t1c": "T1c", "t2w": "T2", "t2f": "FLAIR"}
 
@@ -89,7 +93,13 @@ def draw_overview(result: Result, path: Path) -> None:
         # A case's name may be in letters that the font lacks: they show as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         with whole_file(path) as partial:
-            figure.savefig(partial, dpi=DOTS_PER_INCH, format="png", facecolor=panels.BACKGROUND)
+            figure.savefig(
+                partial,
+                dpi=DOTS_PER_INCH,
+                format="png",
+                facecolor=panels.BACKGROUND,
+                pil_kwargs={"compress_level": PNG_LEVEL},
+            )
 
 
 def _rows(result: Result) -> list[_Row]:
@@ -208,7 +218,7 @@ def _draw_row(
         image = shown[modality]
         axes = place(column)
         panels.show_image(axes, image, window, _greys(image))
-        colour = panels.COLOURS[region]
+        colour = COLOURS[region]
         levels = result.levels_of(region)
         panels.show_contours(axes, result.membership[region], window, colour, levels, thickness)
         _label(axes, f"{region.upper()} on {SEQUENCES[modality]}", colour)
@@ -283,7 +293,7 @@ def _title(figure: Figure, result: Result) -> None:
     )
     present = ", ".join(SEQUENCES[m] for m in SEQUENCES if m in result.case.images)
     words = [counted(result.lesions), f"from {present}", f"model {result.model_name}"]
-    missing = [r.upper() for r in panels.COLOURS if r not in result.regions]
+    missing = [r.upper() for r in COLOURS if r not in result.regions]
     if missing:
         words.append(f"{' and '.join(missing)} not assessable")
     figure.text(

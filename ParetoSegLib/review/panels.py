@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ParetoSegLib.measure.confidence import HALF, boundary_confidence
+from ParetoSegLib.review.colours import CONFIDENCE_STOPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BACKGROUND, TEXT, QUIET = "#0d1117", "#e6edf3", "#9aa7b4"
-
-COLOURS: Mapping[str, str] = {"et": "#ffb000", "tc": "#ff5fa2", "wt": "#5cc8ff"}
-"""Amber, pink, sky: apart in hue and lightness for every kind of colour vision, on grey."""
 
 LINES: Mapping[str, tuple[object, float]] = {
     "certain": ((0, (4, 1.6)), 1.3),
@@ -24,9 +22,6 @@ LINES: Mapping[str, tuple[object, float]] = {
     "possible": ((0, (1, 1.5)), 1.5),
 }
 """Dashes and width in points of the three surfaces."""
-
-CONFIDENCE_COLOURS = "RdYlBu"
-"""Red is uncertain, blue is certain, on a scale fixed from 0 to 1; safe for colour blindness."""
 
 SCALE_BAR_MM = 10.0
 
@@ -151,18 +146,18 @@ def show_confidence(
     Returns:
         What a colour bar needs.
     """
-    from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    scale = ScalarMappable(Normalize(0.0, 1.0), colormaps[CONFIDENCE_COLOURS])
+    colours = LinearSegmentedColormap.from_list("confidence", CONFIDENCE_STOPS)
+    scale = ScalarMappable(Normalize(0.0, 1.0), colours)
     pixels = window.of(membership)
     confidence = boundary_confidence(pixels)
-    colours = scale.to_rgba(confidence)
+    shown = scale.to_rgba(confidence)
     # The image shows where nothing is in doubt: faintly covered inside, bare far outside.
-    colours[..., 3] = np.clip(pixels / 0.05, 0.0, 1.0) * (0.9 - 0.55 * confidence**2)
+    shown[..., 3] = np.clip(pixels / 0.05, 0.0, 1.0) * (0.9 - 0.55 * confidence**2)
     left, right, bottom, top = window.extent_mm
-    axes.imshow(colours, extent=(left, right, bottom, top), interpolation="nearest")
+    axes.imshow(shown, extent=(left, right, bottom, top), interpolation="nearest")
     _contour(axes, membership, window, HALF, "black", "solid", 0.6 * thickness)
     return scale
 

@@ -13,6 +13,7 @@ from ParetoSegLib.core.errors import OutputError
 from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.data.case import Image
 from ParetoSegLib.review import panels
+from ParetoSegLib.review.colours import COLOURS
 from ParetoSegLib.review.overview import draw_overview
 from ParetoSegLib.review.panels import Window
 from Testing.measure.memberships import Ball
@@ -47,7 +48,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 def test_every_region_is_drawn_in_its_colour(gallery) -> None:
-    for colour in panels.COLOURS.values():
+    for colour in COLOURS.values():
         # The panels' captions have the region's colour too.
         assert near(gallery["three"], colour) > near(gallery["none"], colour) + 200
 
@@ -66,7 +67,7 @@ def test_any_regions_and_sequences_will_do(assessable, modalities, tmp_path: Pat
     result = painted((*ONE, CANDIDATE), assessable, modalities)
     draw_overview(result, tmp_path / "overview.png")
     picture = drawn(tmp_path / "overview.png")
-    for region, colour in panels.COLOURS.items():
+    for region, colour in COLOURS.items():
         assert (near(picture, colour) > 50) == (region in assessable)
 
 

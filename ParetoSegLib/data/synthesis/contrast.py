@@ -1,4 +1,4 @@
-"""Appearance: how bright each tissue and each part of a lesion is in the four sequences."""
+"""Appearance: how bright each tissue is in the four sequences, painted or as a real scan has it."""
 
 from __future__ import annotations
 
@@ -8,110 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from ParetoSegLib.core.labels import MODALITIES
-from ParetoSegLib.data.synthesis.fields import SmoothField
+from ParetoSegLib.data.synthesis.fields import SmoothField, grain
 from ParetoSegLib.data.synthesis.heads import Head
-from ParetoSegLib.data.synthesis.tissues import Tissue
+from ParetoSegLib.data.synthesis.tissues import FLUID, Tissue, belongs
 
-# Typical brightness, white matter in T1 = 1, in the order of ``Tissue``: air, white, cortex, deep,
-# stem, ventricle, csf, choroid, vein, artery, bone, marrow, muscle, fat, skin, mucosa, eye.
-_TYPICAL = {
-    "t1n": (
-        0,
-        1.00,
-        0.70,
-        0.82,
-        0.92,
-        0.26,
-        0.30,
-        0.55,
-        0.55,
-        0.60,
-        0.08,
-        0.75,
-        0.62,
-        1.35,
-        0.95,
-        0.65,
-        0.28,
-    ),
-    "t1c": (
-        0,
-        1.00,
-        0.74,
-        0.84,
-        0.92,
-        0.27,
-        0.36,
-        1.45,
-        1.75,
-        1.45,
-        0.09,
-        0.85,
-        0.70,
-        1.35,
-        1.05,
-        1.45,
-        0.30,
-    ),
-    "t2w": (
-        0,
-        0.50,
-        0.70,
-        0.56,
-        0.54,
-        1.70,
-        1.50,
-        1.10,
-        0.25,
-        0.15,
-        0.08,
-        0.55,
-        0.30,
-        0.95,
-        0.70,
-        1.20,
-        1.75,
-    ),
-    "t2f": (
-        0,
-        0.66,
-        0.86,
-        0.74,
-        0.70,
-        0.14,
-        0.20,
-        0.55,
-        0.30,
-        0.22,
-        0.07,
-        0.50,
-        0.42,
-        0.90,
-        0.65,
-        0.95,
-        0.20,
-    ),
+# Typical brightness in t1n, t1c, t2w, t2f (white matter in T1 = 1), and how unlike itself the
+# tissue is from place to place, as a share of its brightness.
+_TYPICAL: dict[Tissue, tuple[float, float, float, float, float]] = {
+    Tissue.AIR: (0.0, 0.0, 0.0, 0.0, 0.0),
+    Tissue.WHITE: (1.00, 1.00, 0.50, 0.66, 0.020),
+    Tissue.CORTEX: (0.75, 0.80, 0.69, 0.80, 0.035),
+    Tissue.DEEP: (0.85, 0.88, 0.56, 0.72, 0.035),
+    Tissue.STEM: (0.92, 0.94, 0.54, 0.70, 0.025),
+    Tissue.VENTRICLE: (0.27, 0.27, 1.75, 0.14, 0.030),
+    Tissue.CSF: (0.31, 0.33, 1.55, 0.18, 0.140),
+    Tissue.CHOROID: (0.55, 1.30, 1.10, 0.60, 0.150),
+    Tissue.VEIN: (0.55, 1.90, 0.28, 0.32, 0.080),
+    Tissue.ARTERY: (0.60, 1.60, 0.15, 0.22, 0.120),
+    Tissue.BONE: (0.10, 0.11, 0.09, 0.08, 0.250),
+    Tissue.MARROW: (0.80, 0.88, 0.50, 0.48, 0.220),
+    Tissue.MUSCLE: (0.60, 0.70, 0.28, 0.40, 0.130),
+    Tissue.FAT: (1.40, 1.40, 0.95, 0.90, 0.100),
+    Tissue.SKIN: (0.85, 0.95, 0.55, 0.60, 0.120),
+    Tissue.MUCOSA: (0.60, 1.40, 1.15, 0.95, 0.220),
+    Tissue.EYE: (0.28, 0.29, 1.75, 0.20, 0.050),
 }
-# How unlike itself a tissue is from place to place, as a share of its brightness.
-_GRAIN = (
-    0,
-    0.025,
-    0.035,
-    0.035,
-    0.03,
-    0.02,
-    0.10,
-    0.15,
-    0.08,
-    0.12,
-    0.30,
-    0.28,
-    0.20,
-    0.16,
-    0.15,
-    0.25,
-    0.06,
-)
+_TYPICAL_TABLE = np.array([_TYPICAL[tissue][:4] for tissue in Tissue]).T
+_GRAIN = np.array([_TYPICAL[tissue][4] for tissue in Tissue], np.float32)
+_ENHANCING = (Tissue.CHOROID, Tissue.VEIN, Tissue.ARTERY, Tissue.MUCOSA)
+_FATTY = (Tissue.FAT, Tissue.MARROW)
+_STEPS = 2048
+_FAT_SUPPRESSED = {"t1n": 0.05, "t1c": 0.3, "t2w": 0.35, "t2f": 0.6}
 
 
 @dataclass(frozen=True)
@@ -126,22 +53,49 @@ class Anchors:
 def draw_palette(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Brightness ``(17,)`` of every tissue for each modality, varied around typical values.
 
-    The order of grey matter, white matter and CSF in each sequence always holds.
+    Contrast between grey and white matter, brightness of fluid, of blood and of fat vary on their
+    own, since each hangs on the sequence's timing in its own way. The order of grey matter, white
+    matter and CSF in each sequence always holds.
     """
     palette = {}
-    for modality in MODALITIES:
-        values = np.array(_TYPICAL[modality])
-        # Contrast between tissues depends on sequence timing, so it varies as a whole, too.
+    count = len(_TYPICAL)
+    for row, modality in enumerate(MODALITIES):
+        values = _TYPICAL_TABLE[row].copy()
+        values *= np.exp(rng.normal(0, 0.12, count) * (np.arange(count) > Tissue.CSF))
         white = values[Tissue.WHITE]
-        values = white + (values - white) * np.exp(rng.normal(0, 0.08))
-        values *= np.exp(rng.normal(0, 0.05, len(values)) * (np.arange(len(values)) > 4))
-        values *= np.exp(rng.normal(0, 0.012, len(values)))
+        solid = [Tissue.CORTEX, Tissue.DEEP, Tissue.STEM]
+        values[solid] = white + (values[solid] - white) * _contrast(rng, modality)
+        ratio = _fluid_ratio(rng, modality)
+        values[Tissue.VENTRICLE] = values[Tissue.EYE] = white * ratio
+        values[Tissue.CSF] = white * ratio * (0.9 if modality == "t2w" else 1.1)
+        if modality == "t1c":
+            values[list(_ENHANCING)] *= np.exp(rng.normal(0, 0.25))
+        if rng.random() < _FAT_SUPPRESSED[modality]:
+            values[list(_FATTY)] *= rng.uniform(0.2, 0.6)
+        values *= np.exp(rng.normal(0, 0.012, count))
         values[Tissue.AIR] = 0.0
-        palette[modality] = np.maximum(values, 0.02 * (np.arange(len(values)) > 0))
-    # Vessels and mucosa take up contrast, so T1c is at least as bright as T1 everywhere.
-    drift = np.maximum(palette["t1c"], palette["t1n"] * 0.99)
-    palette["t1c"] = drift
+        palette[modality] = np.maximum(values, 0.02 * (np.arange(count) > 0))
+    # Vessels and mucosa take up contrast, so they are brighter than before it was given.
+    for tissue in _ENHANCING:
+        floor = 1.05 * palette["t1n"][tissue]
+        palette["t1c"][tissue] = max(palette["t1c"][tissue], floor)
     return palette
+
+
+def _contrast(rng: np.random.Generator, modality: str) -> float:
+    """How far grey matter is from white matter, as a share of the typical distance."""
+    if modality in ("t1n", "t1c"):
+        return float(rng.uniform(0.5, 1.35))
+    return float(rng.uniform(0.55, 1.4) if modality == "t2w" else rng.uniform(0.35, 1.6))
+
+
+def _fluid_ratio(rng: np.random.Generator, modality: str) -> float:
+    """Brightness of CSF over white matter's."""
+    if modality in ("t1n", "t1c"):
+        return float(rng.uniform(0.08, 0.5))
+    if modality == "t2w":
+        return float(np.exp(rng.uniform(np.log(2.5), np.log(4.6))))
+    return float(rng.uniform(0.05, 0.45))
 
 
 def anchors_of(palette: Mapping[str, np.ndarray]) -> dict[str, Anchors]:
@@ -156,36 +110,92 @@ def anchors_of(palette: Mapping[str, np.ndarray]) -> dict[str, Anchors]:
 
 def measured_anchors(head: Head) -> dict[str, Anchors]:
     """The anchors of a real head: medians of its images over its tissues."""
+    wanted = ((Tissue.WHITE,), (Tissue.CORTEX,), FLUID)
+    places = [np.flatnonzero(belongs(head.tissues, tissue))[::3] for tissue in wanted]
     anchors = {}
     for modality, image in head.images.items():
-        values = []
-        for tissue in (Tissue.WHITE, Tissue.CORTEX, Tissue.CSF):
-            inside = image[head.tissues == tissue]
-            values.append(float(np.median(inside)) if inside.size else 0.0)
+        flat = image.reshape(-1)
+        values = [float(np.median(flat[where])) if where.size else 0.0 for where in places]
         anchors[modality] = Anchors(*values)
     return anchors
+
+
+def remapped(
+    images: Mapping[str, np.ndarray],
+    anchors: Mapping[str, Anchors],
+    inside: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[dict[str, np.ndarray], dict[str, Anchors]]:
+    """Another scanner's version of real images: a random smooth, rising curve for each sequence.
+
+    The curve stretches or shrinks the distances between the three anchors and above them, so that
+    contrast between tissues changes and their order does not.
+
+    Args:
+        images: float32 ``(D, H, W)``, not changed.
+        anchors: of the images.
+        inside: bool, where there is a head; elsewhere values stay 0.
+        rng: of the curves.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    changed, moved = {}, {}
+    for modality, image in images.items():
+        a = anchors[modality]
+        values = image[inside]
+        top = float(values[::11].max()) if values.size else 1.0
+        knots = np.array([0.0, *sorted((a.white, a.grey, a.fluid)), top])
+        least = 0.02 * max(top, 1e-6)
+        gaps = np.maximum(np.diff(knots), least)
+        knots = np.concatenate([[0.0], np.cumsum(gaps)])
+        gaps = gaps * np.exp(rng.normal(0, 1, 4) * (0.45, 0.28, 0.28, 0.35))
+        curve = PchipInterpolator(knots, np.concatenate([[0.0], np.cumsum(gaps)]))
+        at = np.linspace(0, knots[-1], _STEPS)
+        new = np.zeros(image.shape, np.float32)
+        step = np.clip(values * ((_STEPS - 1) / knots[-1]), 0, _STEPS - 1).astype(np.int32)
+        # Between steps the curve is a straight line, so that no level of brightness is lost.
+        low = curve(at).astype(np.float32)
+        slope = (np.diff(low, append=low[-1:]) / at[1]).astype(np.float32)
+        rest = values - at.astype(np.float32)[step]
+        new[inside] = low[step] + slope[step] * np.clip(rest, 0, np.float32(at[1]))
+        changed[modality] = new
+        levels = np.interp([a.white, a.grey, a.fluid], at, curve(at))
+        moved[modality] = Anchors(*(float(level) for level in levels))
+    return changed, moved
 
 
 def paint(
     head: Head, palette: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Paint a head's tissues in every modality, float32, partial volumes at their borders."""
+    """Paint a head's tissues in every modality, float32, partial volumes at their borders.
+
+    A stripped head is painted with what was around it, so that its cut edge is no border.
+    """
     from scipy import ndimage
 
-    shape, spacing = head.tissues.shape, head.grid.spacing_mm
-    coarse = SmoothField.draw(rng, 9.0, modes=48).on_grid(shape, spacing)
-    fine = SmoothField.draw(rng, 1.8, modes=160).on_grid(shape, spacing)
-    grain = np.array(_GRAIN, np.float32)[head.tissues]
+    tissues, spacing = head.tissues, head.grid.spacing_mm
+    if head.beyond is not None:
+        shown = (tissues == Tissue.AIR) | (head.beyond > Tissue.ARTERY)
+        tissues = np.where(shown, head.beyond, tissues)
+    shape = tissues.shape
+    broad = SmoothField.draw(rng, 22.0).on_grid(shape, spacing)
+    coarse = SmoothField.draw(rng, 8.0, modes=48).on_grid(shape, spacing)
+    fine = grain(rng, shape, 1.3 / float(np.mean(spacing)))
+    place = tissues.astype(np.intp)
+    roughness = _GRAIN.take(place, mode="clip")
     # A softened label map is what a voxel that straddles two tissues would measure.
-    sigma = [0.65 / max(step, 0.65) for step in spacing]
+    width = rng.uniform(0.6, 0.85)
+    sigma = [width / max(step, width) for step in spacing]
     images = {}
     for modality in MODALITIES:
-        mix = rng.dirichlet([2.0, 2.0])
-        sign = rng.choice([-1.0, 1.0])
-        texture = np.float32(sign * mix[0] ** 0.5) * coarse + np.float32(mix[1] ** 0.5) * fine
-        texture *= grain
+        mix = rng.dirichlet([2.0, 2.0, 2.0]) ** 0.5 * rng.choice([-1.0, 1.0], 3)
+        texture = np.float32(mix[0]) * broad
+        texture += np.float32(mix[1]) * coarse
+        texture += np.float32(mix[2]) * fine
+        texture *= roughness
         texture += 1.0
-        image = palette[modality].astype(np.float32)[head.tissues]
-        image *= np.maximum(texture, 0.2)
-        images[modality] = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
+        image = palette[modality].astype(np.float32).take(place, mode="clip")
+        image *= texture
+        image = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=2.6)
+        images[modality] = np.maximum(image, 0, out=image)
     return images

@@ -13,6 +13,9 @@ import numpy as np
 
 from ParetoSegLib.core.geometry import Box
 
+_TILE = 72
+"""Period in voxels of smoothed grain: far longer than the grain, so that nothing shows of it."""
+
 
 @dataclass(frozen=True)
 class SmoothField:
@@ -78,3 +81,29 @@ def stretched(array: np.ndarray, step: int, shape: tuple[int, ...]) -> np.ndarra
         part = (position - lower).astype(np.float32).reshape(view)
         array = np.take(array, lower, axis) * (1 - part) + np.take(array, upper, axis) * part
     return array
+
+
+def grain(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
+    """Fine texture of unit variance, float32 ``shape``: noise, smoothed if ``sigma`` > 0.
+
+    Random numbers are the dearest part of a painted head. So white noise is cut from a pool, every
+    slice from a place of its own, and smooth grain is one block of noise, repeated.
+
+    Args:
+        rng: of the noise.
+        shape: ``(D, H, W)``.
+        sigma: standard deviation of the smoothing, in voxels.
+    """
+    from scipy import ndimage
+
+    if sigma <= 0:
+        size = int(np.prod(shape[1:]))
+        pool = rng.standard_normal(size + min(4 * size, 600_000), dtype=np.float32)
+        starts = rng.integers(0, len(pool) - size + 1, shape[0])
+        return np.stack([pool[start : start + size] for start in starts]).reshape(shape)
+    block = rng.standard_normal((_TILE, _TILE, _TILE), dtype=np.float32)
+    block = ndimage.gaussian_filter(block, sigma, mode="wrap", truncate=2.5)
+    block /= block.std()
+    index = [(np.arange(n) + int(rng.integers(_TILE))) % _TILE for n in shape]
+    rows = block[:, :, index[2]][:, index[1]]
+    return np.asarray(rows[index[0]])

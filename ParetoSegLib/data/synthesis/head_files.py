@@ -10,17 +10,24 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParetoSegLib.core.errors import GeometryError, LayoutError
-from ParetoSegLib.core.geometry import Box, Grid, bounding_box, distance_to, padded_box
+from ParetoSegLib.core.geometry import Box, Grid, bounding_box, padded_box
 from ParetoSegLib.core.images import read_image, read_labels
 from ParetoSegLib.core.resources import RESOURCES
+from ParetoSegLib.data.synthesis.atlas import mni_head
+from ParetoSegLib.data.synthesis.clustering import clustered
 from ParetoSegLib.data.synthesis.heads import Head, cropped
-from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs, reduce_labels
+from ParetoSegLib.data.synthesis.tissues import Tissue, belongs, reduce_labels
 
 SYNTHSEG_SOURCE = "SynthSeg label maps, BBillot/SynthSeg"
 SYNTHSEG_LICENCE = "Apache-2.0"
+MNI = "mni"
+"""What the average brain is called where heads are listed."""
 
 _SEQUENCES = {"t1n": "T1", "t1c": "T1POST", "t2w": "T2", "t2f": "FLAIR"}
 _ENDINGS = (".nii.gz", ".nii")
+_LESJAK = "10.1007/s12021-017-9348-7"
+"""The publication that the licence file of the open-ms patients asks to cite."""
+
 _BELOW_BRAIN_MM = 25.0
 """How much of the neck is kept under the brain: scanners rarely show more."""
 
@@ -52,26 +59,42 @@ def shipped_heads(resources: Path = RESOURCES) -> list[HeadFile]:
     return find_heads(folder)
 
 
-def find_heads(folder: Path) -> list[HeadFile]:
-    """The heads in a folder: label maps (``*.nii.gz``), and folders with T1, T1POST, T2, FLAIR.
+def find_heads(*sources: Path | str) -> list[HeadFile]:
+    """The heads in some places, in their order.
+
+    A place is a label map (``*.nii.gz``), a patient's folder with T1, T1POST, T2 and FLAIR, a
+    folder of such maps and patients, or the word ``mni`` for nilearn's average brain.
 
     Raises:
-        LayoutError: it holds neither.
+        LayoutError: a place is missing or holds no heads.
     """
-    if not folder.is_dir():
-        raise LayoutError(f"The folder of heads {folder.name} does not exist; check --heads.")
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name.endswith(_ENDINGS):
-            found.append(HeadFile(_stem(path), lambda path=path: read_label_map(path)))  # type: ignore[misc]
-        elif path.is_dir() and all(_sequence(path, name) for name in _SEQUENCES.values()):
-            found.append(HeadFile(path.name, lambda path=path: read_patient(path)))  # type: ignore[misc]
-    if not found:
-        raise LayoutError(
-            f"{folder.name} holds no heads; it needs SynthSeg label maps (*.nii.gz) or folders "
-            "with T1, T1POST, T2 and FLAIR."
-        )
+    found: list[HeadFile] = []
+    for source in sources:
+        if str(source) == MNI:
+            found.append(HeadFile(MNI, mni_head))
+            continue
+        place = Path(source)
+        if not place.exists():
+            raise LayoutError(f"The folder of heads {place.name} does not exist; check --heads.")
+        heads = [_head_file(place)]
+        if heads == [None] and place.is_dir():
+            heads = [_head_file(path) for path in sorted(place.iterdir())]
+        here = [head for head in heads if head is not None]
+        if not here:
+            raise LayoutError(
+                f"{place.name} holds no heads; it needs SynthSeg label maps (*.nii.gz) or folders "
+                "with T1, T1POST, T2 and FLAIR."
+            )
+        found += here
     return found
+
+
+def _head_file(path: Path) -> HeadFile | None:
+    if path.is_file() and path.name.endswith(_ENDINGS):
+        return HeadFile(_stem(path), lambda: read_label_map(path))
+    if path.is_dir() and all(_sequence(path, name) for name in _SEQUENCES.values()):
+        return HeadFile(path.name, lambda: read_patient(path))
+    return None
 
 
 def read_label_map(path: Path) -> Head:
@@ -91,7 +114,8 @@ def read_label_map(path: Path) -> Head:
 def read_patient(folder: Path) -> Head:
     """A real, skull-stripped patient without tumour as a background (T1, T1POST, T2, FLAIR).
 
-    Tissues are estimated from T1 by clustering: good enough to place lesions and steer edema.
+    Tissues are estimated by clustering: good enough to place lesions and steer edema. A mask
+    of plaques beside the images (``lesion_gold``) is taken for what it lies in, white matter.
 
     Raises:
         GeometryError: the images are not on one grid.
@@ -113,17 +137,31 @@ def read_patient(folder: Path) -> Head:
     assert grid is not None
     # A voxel may be 0 or below in one image inside the brain; outside, all of them are 0.
     inside = np.any([image != 0 for image in images.values()], axis=0)
-    tissues = _clustered(images["t1n"], inside, grid.spacing_mm)
+    tissues = clustered(images["t1n"], inside, grid.spacing_mm, images["t2w"])
+    plaques = _sequence(folder, "lesion_gold")
+    if plaques is not None:
+        mask = sitk.DICOMOrient(read_labels(plaques), "LPS")
+        if Grid.of(mask).matches(grid):
+            tissues[(sitk.GetArrayFromImage(mask) > 0) & inside] = Tissue.WHITE
     head = Head(
         folder.name,
         tissues,
         grid,
         {m: np.where(inside, np.maximum(image, 0), np.float32(0)) for m, image in images.items()},
-        f"patient folder {folder.name}",
-        "as stated by the data set's owner",
+        *_origin(folder),
     )
     box = bounding_box(tissues > 0)
-    return head if box is None else cropped(head, padded_box(box, (6, 6, 6), tissues.shape))
+    return head if box is None else cropped(head, padded_box(box, (10, 10, 10), tissues.shape))
+
+
+def _origin(folder: Path) -> tuple[str, str]:
+    """Source and licence, from the licence file beside or above a patient's images."""
+    for place in (folder, folder.parent):
+        for name in ("LICENSE.txt", "LICENSE"):
+            path = place / name
+            if path.is_file() and _LESJAK in path.read_text(encoding="utf-8", errors="replace"):
+                return f"open-ms {folder.name}, Lesjak et al. 2017, doi:{_LESJAK}", "CC BY"
+    return f"patient folder {folder.name}", "as stated by the data set's owner"
 
 
 def _stem(path: Path) -> str:
@@ -145,25 +183,3 @@ def _head_box(tissues: np.ndarray, grid: Grid) -> Box | None:
         return None
     below = max(head[0].start, brain[0].start - round(_BELOW_BRAIN_MM / grid.spacing_mm[0]))
     return padded_box((slice(below, head[0].stop), head[1], head[2]), (0, 3, 3), tissues.shape)
-
-
-def _clustered(
-    t1: np.ndarray, inside: np.ndarray, spacing_mm: tuple[float, float, float]
-) -> np.ndarray:
-    """CSF, grey and white matter of a skull-stripped T1 by one-dimensional k-means."""
-    values = t1[inside][::7]  # a seventh of the voxels settles three means
-    centres = np.quantile(values, [0.08, 0.4, 0.8])
-    for _ in range(20):
-        edges = 0.5 * (centres[1:] + centres[:-1])
-        group = np.digitize(values, edges)
-        centres = np.array([values[group == k].mean() for k in range(3)])
-    edges = 0.5 * (centres[1:] + centres[:-1])
-    order = np.array([Tissue.CSF, Tissue.CORTEX, Tissue.WHITE], np.uint8)
-    tissues = np.where(inside, order[np.digitize(t1, edges)], np.uint8(Tissue.AIR))
-    if not (tissues == 0).any():
-        return tissues
-    depth = distance_to(~inside, spacing_mm)
-    tissues[(tissues == Tissue.CSF) & (depth > 22)] = Tissue.VENTRICLE
-    deep = (tissues == Tissue.CORTEX) & (depth > 30) & belongs(tissues, BRAIN)
-    tissues[deep] = Tissue.DEEP
-    return tissues

@@ -26,6 +26,8 @@ class Head:
         images: real images by modality, float32 on the same grid; empty for a head to be painted.
         source: where it comes from, for the record and for model cards.
         licence: under which licence.
+        beyond: tissues of the whole head, once ``tissues`` has been stripped: what a scanner saw
+            before the brain was cut out, so that its cut edge is painted as what was there.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Head:
     images: Mapping[str, np.ndarray] = field(default_factory=dict)
     source: str = "procedural ellipsoids"
     licence: str = "Apache-2.0"
+    beyond: np.ndarray | None = None
 
     @property
     def whole(self) -> bool:
@@ -79,14 +82,54 @@ def small_head(seed: int, voxels: int = 64, spacing_mm: float = 1.0) -> Head:
 def cropped(head: Head, box: Box) -> Head:
     """The part of a head inside ``box``."""
     images = {name: image[box] for name, image in head.images.items()}
-    return replace(head, tissues=head.tissues[box], grid=head.grid.cropped(box), images=images)
+    beyond = None if head.beyond is None else head.beyond[box]
+    return replace(
+        head, tissues=head.tissues[box], grid=head.grid.cropped(box), images=images, beyond=beyond
+    )
 
 
-def stripped(head: Head, reach_mm: float = 2.0, margin_mm: float = 6.0) -> Head:
+@dataclass(frozen=True)
+class Cut:
+    """How a brain is cut out of its head.
+
+    Args:
+        reach_mm: how much around the brain's hull stays; negative cuts into the brain.
+        close_mm: radius that closes fissures; a small one follows them.
+        wobble_mm: standard deviation of the cut's depth from place to place.
+        leaves_dura: whether dura and bone within reach stay, too.
+    """
+
+    reach_mm: float = 2.0
+    close_mm: float = 9.0
+    wobble_mm: float = 0.0
+    leaves_dura: bool = False
+
+
+def draw_cut(rng: np.random.Generator) -> Cut:
+    """A cut as real tools make it: some tight, some loose, few clean."""
+    return Cut(
+        reach_mm=float(rng.uniform(-0.5, 4.0)),
+        close_mm=float(rng.uniform(5.0, 14.0)),
+        wobble_mm=float(rng.uniform(0.2, 1.8)),
+        leaves_dura=bool(rng.random() < 0.35),
+    )
+
+
+def stripped(
+    head: Head,
+    margin_mm: float = 6.0,
+    cut: Cut | None = None,
+    rng: np.random.Generator | None = None,
+) -> Head:
     """The head without skull and skin, as brain extraction tools leave it, cropped around it.
 
-    The brain's hull (fissures closed) is kept with about ``reach_mm`` of the CSF around it.
+    Args:
+        head: a whole head.
+        margin_mm: kept around the brain.
+        cut: where the border runs.
+        rng: of the cut's wobble; needed if it has one.
     """
+    cut = cut or Cut()
     brain = belongs(head.tissues, INTRACRANIAL) & (head.tissues != Tissue.CSF)
     box = bounding_box(brain)
     if box is None:
@@ -94,53 +137,150 @@ def stripped(head: Head, reach_mm: float = 2.0, margin_mm: float = 6.0) -> Head:
     spacing = head.grid.spacing_mm
     pad = [max(1, round(margin_mm / step)) for step in spacing]
     part = cropped(head, padded_box(box, (pad[0], pad[1], pad[2]), brain.shape))
-    hull = _hull(belongs(part.tissues, BRAIN), spacing, reach_mm)
-    hull &= part.tissues <= Tissue.ARTERY
-    tissues = np.where(hull, part.tissues, np.uint8(Tissue.AIR))
+    solid = belongs(part.tissues, (*BRAIN, Tissue.VENTRICLE, Tissue.CHOROID))
+    depth = _hull_depth(solid, spacing, cut.reach_mm, cut.close_mm)
+    if cut.wobble_mm > 0 and rng is not None:
+        wobble = SmoothField.draw(rng, 14.0).on_grid(depth.shape, spacing)
+        wobble *= np.float32(cut.wobble_mm)
+        depth += wobble
+    hull = depth > 0
+    if cut.wobble_mm <= 0:
+        hull |= solid
+    elif not (hull & solid).any():
+        hull = solid
+    if not cut.leaves_dura:
+        hull &= _without_bone(part.tissues, 0.9 if cut.wobble_mm > 0 else 0.0)
+    # What is left of the skull is no place to grow in and shows in the picture only.
+    foreign = (part.tissues > Tissue.ARTERY) | (part.tissues == Tissue.AIR)
+    inner = np.where(foreign, np.uint8(Tissue.CSF), part.tissues)
+    tissues = np.where(hull, inner, np.uint8(Tissue.AIR))
     images = {name: np.where(hull, image, np.float32(0)) for name, image in part.images.items()}
-    return replace(part, tissues=tissues, images=images)
+    return replace(part, tissues=tissues, images=images, beyond=part.tissues)
 
 
-def _hull(
-    brain: np.ndarray, spacing_mm: tuple[float, float, float], reach_mm: float, close_mm: float = 9
+def _without_bone(tissues: np.ndarray, sigma: float) -> np.ndarray:
+    """Where there is no bone and no air; with ``sigma``, a smooth border and not every speck."""
+    from scipy import ndimage
+
+    outer = (tissues > Tissue.ARTERY) | (tissues == Tissue.AIR)
+    if sigma <= 0:
+        return ~outer
+    smooth = ndimage.gaussian_filter(outer.astype(np.float32), sigma, truncate=2.6)
+    return np.asarray(smooth < 0.5)
+
+
+def _hull_depth(
+    brain: np.ndarray, spacing_mm: tuple[float, float, float], reach_mm: float, close_mm: float
 ) -> np.ndarray:
-    """Morphological closing, grown by ``reach_mm``, computed on every second voxel."""
-    step = 2 if min(brain.shape) > 80 else 1
+    """Depth in mm inside the morphological closing grown by ``reach_mm``, found coarsely."""
+    from scipy import ndimage
+
+    step = 3 if min(brain.shape) > 100 else 2 if min(brain.shape) > 80 else 1
     coarse_mm = (spacing_mm[0] * step, spacing_mm[1] * step, spacing_mm[2] * step)
-    pad = [int(np.ceil((close_mm + reach_mm) / s)) + 1 for s in coarse_mm]
+    pad = [int(np.ceil((close_mm + max(reach_mm, 0)) / s)) + 2 for s in coarse_mm]
     coarse = np.pad(brain[::step, ::step, ::step], [(p, p) for p in pad])
     if not coarse.any():
-        return brain.copy()
+        return np.where(brain, np.float32(1), np.float32(-1))
     filled = distance_to(coarse, coarse_mm) <= close_mm
-    depth = distance_to(~filled, coarse_mm) - (close_mm - reach_mm)
+    closed = distance_to(~filled, coarse_mm) > close_mm
+    closed = ndimage.binary_fill_holes(closed | coarse)
+    depth = distance_to(~closed, coarse_mm) - distance_to(closed, coarse_mm)
     inner = depth[tuple(slice(p, -p) for p in pad)].astype(np.float32)
-    return np.asarray(stretched(inner, step, brain.shape) > 0) | brain
+    # Voxels count from their middles, so the border lies half a voxel outside the last one.
+    return stretched(np.ascontiguousarray(inner), step, brain.shape) + np.float32(
+        reach_mm + 0.5 * min(coarse_mm)
+    )
+
+
+def tightened(head: Head, rng: np.random.Generator) -> Head:
+    """A stripped real head, its mask cut back unevenly by up to about 2 mm."""
+    spacing = head.grid.spacing_mm
+    inside = head.tissues > 0
+    if inside.all():
+        return head
+    step = 2 if min(inside.shape) > 80 else 1
+    coarse_mm = (spacing[0] * step, spacing[1] * step, spacing[2] * step)
+    outside = ~inside[::step, ::step, ::step]
+    if not outside.any():
+        return head
+    depth = stretched(distance_to(outside, coarse_mm).astype(np.float32), step, inside.shape)
+    depth -= rng.uniform(0.0, 2.0) + 0.5
+    depth += SmoothField.draw(rng, 14.0).on_grid(depth.shape, spacing) * np.float32(
+        rng.uniform(0.2, 1.2)
+    )
+    kept = inside & (depth > 0)
+    images = {name: np.where(kept, image, np.float32(0)) for name, image in head.images.items()}
+    return replace(head, tissues=np.where(kept, head.tissues, np.uint8(0)), images=images)
 
 
 def varied(head: Head, rng: np.random.Generator, strength_mm: float = 4.0) -> Head:
-    """Another person's head: mirrored at random, and a painted one gently deformed as well.
+    """Another person's head: mirrored at random, turned, scaled and smoothly deformed.
 
-    A real head is only mirrored, so that its texture and noise stay real.
+    Real images are interpolated linearly along with the tissues; with ``strength_mm`` 0 a head is
+    only mirrored.
+
+    Args:
+        head: not changed.
+        rng: of the mirror and the deformation.
+        strength_mm: standard deviation of the smooth displacement.
     """
     if rng.random() < 0.5:
         images = {name: image[:, :, ::-1].copy() for name, image in head.images.items()}
         head = replace(head, tissues=head.tissues[:, :, ::-1].copy(), images=images)
-    if head.images or strength_mm <= 0:
+    if strength_mm <= 0:
         return head
-    shape, spacing = head.tissues.shape, head.grid.spacing_mm
+    source = _displaced(head, rng, strength_mm)
+    shape = head.tissues.shape
+    nearest = [
+        np.clip(index + np.float32(0.5), 0, n - 1).astype(np.int32)
+        for index, n in zip(source, shape, strict=True)
+    ]
+    flat = (nearest[0] * shape[1] + nearest[1]) * shape[2] + nearest[2]
+    tissues = np.take(head.tissues.reshape(-1), flat)
+    if not head.images:
+        return replace(head, tissues=tissues)
+    return replace(head, tissues=tissues, images=_moved(head, tissues > 0, source))
+
+
+def _displaced(head: Head, rng: np.random.Generator, strength_mm: float) -> list[np.ndarray]:
+    """For every voxel the (fractional) index in the head that it comes from, axis by axis."""
+    shape, spacing = head.tissues.shape, np.array(head.grid.spacing_mm)
     extent = np.array(shape) * spacing
     strength = min(strength_mm, 0.03 * float(extent.min()))
-    scale = 1 + rng.uniform(-0.06, 0.06, 3)
+    scale = np.exp(rng.uniform(-0.03, 0.03)) * (1 + rng.uniform(-0.05, 0.05, 3))
+    turn = np.eye(3)
+    for axis, angle in enumerate(rng.normal(0, 0.05, 3)):
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        step = np.eye(3)
+        step[first, first] = step[second, second] = np.cos(angle)
+        step[first, second], step[second, first] = -np.sin(angle), np.sin(angle)
+        turn = turn @ step
+    matrix = np.diag(1 / spacing) @ turn @ np.diag(spacing / scale)
+    centre = (np.array(shape) - 1) / 2
+    axes = [(np.arange(n, dtype=np.float32) - c) for n, c in zip(shape, centre, strict=True)]
     indices = []
     for axis in range(3):
-        shift = SmoothField.draw(rng, 0.2 * float(extent.mean()), modes=12)
-        centre = (shape[axis] - 1) / 2
-        along = (np.arange(shape[axis], dtype=np.float32) - centre) / scale[axis] + centre
-        view = [1, 1, 1]
-        view[axis] = -1
-        index = shift.on_grid(shape, spacing) * np.float32(strength / spacing[axis])
-        index += along.reshape(view) + np.float32(0.5)
-        indices.append(np.clip(index, 0, shape[axis] - 1).astype(np.int32))
-    first, second, third = indices
-    flat = (first * shape[1] + second) * shape[2] + third
-    return replace(head, tissues=np.take(head.tissues.ravel(), flat))
+        broad = SmoothField.draw(rng, 0.2 * float(extent.mean()), modes=12)
+        narrow = SmoothField.draw(rng, 0.09 * float(extent.mean()), modes=16)
+        index = broad.on_grid(shape, head.grid.spacing_mm)
+        index += np.float32(0.2) * narrow.on_grid(shape, head.grid.spacing_mm)
+        index *= np.float32(0.8 * strength / spacing[axis])
+        index += (axes[0] * np.float32(matrix[axis, 0]) + np.float32(centre[axis]))[:, None, None]
+        index += (axes[1] * np.float32(matrix[axis, 1]))[None, :, None]
+        index += (axes[2] * np.float32(matrix[axis, 2]))[None, None, :]
+        indices.append(index)
+    return indices
+
+
+def _moved(head: Head, inside: np.ndarray, source: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Real images at the places their voxels come from, 0 outside the brain."""
+    from scipy import ndimage
+
+    points = np.stack([index[inside] for index in source])
+    images = {}
+    for name, image in head.images.items():
+        moved = np.zeros(image.shape, np.float32)
+        values = ndimage.map_coordinates(image, points, np.float32, order=1, mode="nearest")
+        moved[inside] = np.maximum(values, 0)
+        images[name] = moved
+    return images

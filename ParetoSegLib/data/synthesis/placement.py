@@ -5,15 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from ParetoSegLib.core.geometry import distance_to
+from ParetoSegLib.data.synthesis.falx import Falx
 from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs
 
 _COARSE_MM = 2.0
 _TRIES = 80
 
+_SITES = {"junction": 0.55, "cortex": 0.14, "ventricle": 0.10, "stem": 0.03, "anywhere": 0.18}
+"""Share of lesions by site; the cerebellum has its part of every one of them but the stem."""
 
-def growth_space(tissues: np.ndarray) -> np.ndarray:
-    """Where a core may grow: brain, and the CSF and vessels between its folds; not ventricles."""
-    return belongs(tissues, (*BRAIN, Tissue.CSF, Tissue.VEIN, Tissue.ARTERY))
+_PUSHES_MM = 6.0
+"""Lesions of this radius and more make room for themselves in a ventricle."""
+
+_SPANS_MM = 4.0
+"""Smaller lesions fit between the hemispheres, e.g. in the corpus callosum or the vermis."""
+
+
+def growth_space(tissues: np.ndarray, ventricles: bool = False) -> np.ndarray:
+    """Where a core may grow: brain, and the CSF and vessels between its folds.
+
+    Args:
+        tissues: uint8 ``(D, H, W)``.
+        ventricles: whether ventricles count, too.
+    """
+    wanted = (*BRAIN, Tissue.CSF, Tissue.VEIN, Tissue.ARTERY)
+    return belongs(tissues, (*wanted, Tissue.VENTRICLE, Tissue.CHOROID) if ventricles else wanted)
 
 
 def place(
@@ -21,45 +37,48 @@ def place(
     tissues: np.ndarray,
     spacing_mm: tuple[float, float, float],
     radii_mm: np.ndarray,
-    junction_share: float = 0.7,
     smallest_mm: float = 1.0,
+    falx: Falx | None = None,
 ) -> list[tuple[tuple[float, float, float], float]]:
     """Choose a centre (mm, array order) for every radius, largest first.
 
-    A lesion keeps most of its radius away from skull and ventricles and a gap to the others; where
-    no such place is left it shrinks, down to ``smallest_mm``, and then takes the emptiest place.
+    A lesion keeps most of its radius away from the skull, a small one also from ventricles, and a
+    gap to the others; a large one stays off the ``falx``, where that is known. Where no such place
+    is left it shrinks, down to ``smallest_mm``, and then takes the emptiest place.
 
     Returns:
         Pairs of centre and final radius; empty if the head holds no brain.
     """
-    from scipy import ndimage
-
     step = tuple(max(1, round(_COARSE_MM / s)) for s in spacing_mm)
     coarse = tissues[:: step[0], :: step[1], :: step[2]]
     coarse_mm = np.array(spacing_mm) * step
-    brain = belongs(coarse, BRAIN)
-    if not brain.any():
+    if not belongs(coarse, BRAIN).any():
         return []
-    free = growth_space(coarse)
-    free[[0, -1]] = free[:, [0, -1]] = free[:, :, [0, -1]] = False
-    depth = distance_to(~free, (float(coarse_mm[0]), float(coarse_mm[1]), float(coarse_mm[2])))
-    near_cortex = ndimage.maximum_filter((coarse == Tissue.CORTEX).astype(np.uint8), size=3) > 0
-    junction = np.argwhere((coarse == Tissue.WHITE) & near_cortex)
-    anywhere = np.argwhere(brain)
-    if not len(junction):
-        junction = anywhere
+    sites = _sites(coarse)
+    names, shares = list(sites), np.array([_SITES[name] for name in sites])
+    depths = []
+    for ventricles in (False, True):
+        free = growth_space(coarse, ventricles)
+        free[[0, -1]] = free[:, [0, -1]] = free[:, :, [0, -1]] = False
+        mm = (float(coarse_mm[0]), float(coarse_mm[1]), float(coarse_mm[2]))
+        depths.append(distance_to(~free, mm))
 
     placed: list[tuple[tuple[float, float, float], float]] = []
     for wanted in sorted((float(r) for r in radii_mm), reverse=True):
-        radius = min(wanted, 0.75 * float(depth.max()))
+        radius = min(wanted, 0.75 * float(depths[1].max()))
         while True:
-            pool = junction if rng.random() < junction_share else anywhere
+            depth = depths[int(radius >= _PUSHES_MM)]
+            site = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+            pool = sites[site]
             picks = pool[rng.integers(len(pool), size=_TRIES)]
             points = picks * coarse_mm + rng.uniform(-0.5, 0.5, (_TRIES, 3)) * coarse_mm
             room = _room(points, placed) - radius
             # Small ones may touch the pia; large ones would be cut flat by the skull.
             need = radius * min(0.85, 0.3 + 0.06 * radius)
-            good = np.flatnonzero((depth[tuple(picks.T)] >= need) & (room > 1.5))
+            fits = (depth[tuple(picks.T)] >= need) & (room > 1.5)
+            if falx is not None and radius > _SPANS_MM and site != "stem":
+                fits &= np.abs(falx.offset_at(points)) > 0.8 * radius
+            good = np.flatnonzero(fits)
             last = radius <= smallest_mm
             if good.size or last:
                 choice = int(good[0]) if good.size else int(np.argmax(room))
@@ -75,6 +94,25 @@ def place(
                 break
             radius = max(smallest_mm, 0.85 * radius)
     return placed
+
+
+def _sites(coarse: np.ndarray) -> dict[str, np.ndarray]:
+    """Grid indices ``(N, 3)`` of every site that the head has."""
+    from scipy import ndimage
+
+    def near(mask: np.ndarray, size: int) -> np.ndarray:
+        return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), size=size) > 0)
+
+    white, brain = coarse == Tissue.WHITE, belongs(coarse, BRAIN)
+    cortex = coarse == Tissue.CORTEX
+    masks = {
+        "junction": white & near(cortex, 3),
+        "cortex": cortex & near((coarse == Tissue.CSF) | (coarse == 0), 3),
+        "ventricle": brain & near(coarse == Tissue.VENTRICLE, 5),
+        "stem": coarse == Tissue.STEM,
+        "anywhere": brain,
+    }
+    return {name: np.argwhere(mask) for name, mask in masks.items() if mask.any()}
 
 
 def _room(points: np.ndarray, placed: list[tuple[tuple[float, float, float], float]]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Painting lesions: brightness of core, rim, necrosis and edema, mixed by true membership."""
+"""Painting lesions: edema first, then every core, mixed by true membership."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ParetoSegLib.core.geometry import Box
+from ParetoSegLib.core.geometry import Box, bounding_box
+from ParetoSegLib.data.synthesis.brightness import Parts, draw_edema, draw_parts
 from ParetoSegLib.data.synthesis.contrast import Anchors
 from ParetoSegLib.data.synthesis.fields import SmoothField
+from ParetoSegLib.data.synthesis.grain import Grain
 from ParetoSegLib.data.synthesis.lesions import LesionPlan
 
 
@@ -25,7 +27,8 @@ class GrownLesion:
         depth_mm: depth below the core's surface.
         edema_box: the box of ``edema``, or ``None`` without edema.
         edema: share of each voxel that is edema or core of this lesion's own.
-        behind_mm: depth behind the front of the edema, where ``edema`` is defined.
+        behind_mm: depth behind the front of the edema, where ``edema`` is defined; far below 0
+            where edema cannot be.
     """
 
     plan: LesionPlan
@@ -38,115 +41,163 @@ class GrownLesion:
     behind_mm: np.ndarray | None = None
 
 
-def paint_lesions(
-    images: Mapping[str, np.ndarray],
-    anchors: Mapping[str, Anchors],
-    lesions: list[GrownLesion],
-    spacing_mm: tuple[float, float, float],
-    rng: np.random.Generator,
-) -> None:
-    """Paint lesions into images, in place: every edema first, then the cores, largest first."""
-    # One patient's edema is alike everywhere: it is one sequence and one kind of fluid.
-    wet = rng.uniform(0.35, 1.0)
-    for lesion in lesions:
-        _paint_edema(images, anchors, lesion, spacing_mm, wet * rng.uniform(0.85, 1.1), rng)
-    for lesion in lesions:
-        _paint_core(images, anchors, lesion, spacing_mm, rng)
+@dataclass(frozen=True)
+class Canvas:
+    """The images that lesions are painted into, in place.
+
+    Args:
+        images: float32 ``(D, H, W)`` by modality.
+        anchors: brightness of brain in each.
+        spacing_mm: voxel size in array order.
+        noise: standard deviation of the noise that the finished images have or will have.
+        grain: what real images' texture is like; empty for painted ones, which get theirs later.
+    """
+
+    images: Mapping[str, np.ndarray]
+    anchors: Mapping[str, Anchors]
+    spacing_mm: tuple[float, float, float]
+    noise: Mapping[str, float]
+    grain: Mapping[str, Grain]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of every image."""
+        return next(iter(self.images.values())).shape
+
+    def field(self, rng: np.random.Generator, length_mm: float, box: Box) -> np.ndarray:
+        """A smooth random field over a box."""
+        return SmoothField.draw(rng, length_mm, modes=40).on_grid(self.shape, self.spacing_mm, box)
+
+    def softened(self, share: np.ndarray) -> np.ndarray:
+        """A share as blurred as the images are; painted images are blurred as a whole later."""
+        from scipy import ndimage
+
+        if not self.grain:
+            return share
+        width = float(np.clip(np.mean([g.width for g in self.grain.values()]), 0.35, 0.8))
+        return np.asarray(ndimage.gaussian_filter(share, width, mode="nearest", truncate=3))
 
 
-def _paint_edema(
-    images: Mapping[str, np.ndarray],
-    anchors: Mapping[str, Anchors],
-    lesion: GrownLesion,
-    spacing_mm: tuple[float, float, float],
-    wet: float,
-    rng: np.random.Generator,
-) -> None:
-    if lesion.edema is None or lesion.edema_box is None or lesion.behind_mm is None:
+def paint_lesions(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Generator) -> None:
+    """Paint lesions, in place: all edema at once, since it flows together, then the cores."""
+    _paint_edema(canvas, lesions, rng)
+    for lesion in lesions:
+        _paint_core(canvas, lesion, rng)
+
+
+def _paint_edema(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Generator) -> None:
+    values = draw_edema(rng, canvas.anchors)
+    whole = np.zeros(canvas.shape, np.float32)
+    for lesion in lesions:
+        # The front fades over a fraction of a millimetre or over several, half of it inside the
+        # truth and half outside; and it is wetter next to the core than far away.
+        soft = np.exp(rng.uniform(np.log(0.5), np.log(4.0)))
+        even, strength = rng.uniform(0.45, 1.0), rng.uniform(0.7, 1.05)
+        if lesion.edema_box is None or lesion.behind_mm is None:
+            continue
+        behind = lesion.behind_mm
+        front = np.clip(0.45 + behind / (2 * soft), 0, 1)
+        near = np.clip(behind / max(lesion.plan.edema_mm, 1e-3), 0, 1)
+        grade = (strength * front * (even + (1 - even) * near)).astype(np.float32)
+        part = whole[lesion.edema_box]
+        np.maximum(part, grade, out=part)
+    box = bounding_box(whole > 0)
+    if box is None:
         return
-    box = lesion.edema_box
-    shape = next(iter(images.values())).shape
-    mottle = SmoothField.draw(rng, 4.0).on_grid(shape, spacing_mm, box)
-    # The front fades over a few millimetres, and it is wetter next to the core than far away.
-    front = np.clip(lesion.behind_mm / rng.uniform(1.0, 5.0), 0, 1)
-    near = np.clip(lesion.behind_mm / max(lesion.plan.edema_mm, 1e-3), 0, 1)
-    grade = 0.45 + 0.35 * front + 0.20 * near
-    share = lesion.edema * np.clip(grade * (1 + 0.08 * mottle), 0, 1.1)
-    for modality, image in images.items():
-        a = anchors[modality]
-        value = {
-            "t1n": a.grey + (0.35 - 0.5 * wet) * (a.white - a.grey),
-            "t1c": a.grey + (0.35 - 0.5 * wet) * (a.white - a.grey),
-            "t2w": a.grey + (0.1 + 0.5 * wet) * (a.fluid - a.grey),
-            "t2f": a.grey * (1.02 + 0.68 * wet),
-        }[modality]
+    share = canvas.softened(whole[box])
+    share *= np.clip(1 + rng.uniform(0.02, 0.12) * canvas.field(rng, 4.0, box), 0.6, 1.3)
+    np.minimum(share, 1.05, out=share)
+    for modality, image in canvas.images.items():
         part = image[box]
-        part += (share * (np.float32(value) - part)).astype(np.float32)
+        lost = np.float32(values[modality]) - part
+        if modality in canvas.grain:
+            lost += canvas.grain[modality].draw(rng, share.shape)
+        lost *= share
+        part += lost
+        np.maximum(part, 0, out=part)
 
 
-def _core_values(
-    plan: LesionPlan, a: Mapping[str, Anchors], rng: np.random.Generator
-) -> dict[str, tuple[float, float]]:
-    """Brightness of (enhancing tissue, necrosis) for each modality there is."""
-    cystic = plan.kind == "cystic"
-    dark = rng.uniform(0.55, 0.95) if cystic else rng.uniform(0.15, 0.75)
-    solid = rng.uniform(-0.35, 0.35)
-    wet = rng.uniform(0.6, 1.0) if cystic else rng.uniform(0.05, 0.75)
-    cell = rng.uniform(-0.25, 0.35)
-    flair, flair_core = rng.uniform(0.85, 1.35), rng.uniform(0.8, 1.5)
-    values: dict[str, tuple[float, float]] = {}
-    for modality, anchor in a.items():
-        white, grey, fluid = anchor.white, anchor.grey, anchor.fluid
-        if modality in ("t1n", "t1c"):
-            tissue = grey + solid * (white - grey)
-            hollow = grey + dark * (fluid - grey)
-            if modality == "t1c":
-                tissue += plan.enhancement * white
-                hollow += 0.05 * plan.enhancement * white
-        elif modality == "t2w":
-            tissue = grey + cell * (fluid - grey)
-            hollow = grey + wet * (fluid - grey)
-        else:
-            tissue = grey * flair
-            hollow = fluid + (1 - dark) * (grey - fluid) if cystic else grey * flair_core
-        values[modality] = (tissue, hollow)
-    return values
-
-
-def _paint_core(
-    images: Mapping[str, np.ndarray],
-    anchors: Mapping[str, Anchors],
-    lesion: GrownLesion,
-    spacing_mm: tuple[float, float, float],
-    rng: np.random.Generator,
-) -> None:
+def _paint_core(canvas: Canvas, lesion: GrownLesion, rng: np.random.Generator) -> None:
     plan, box = lesion.plan, lesion.core_box
-    values = _core_values(plan, anchors, rng)
-    shape = next(iter(images.values())).shape
-    patch = SmoothField.draw(rng, max(1.5, 0.35 * plan.radius_mm)).on_grid(shape, spacing_mm, box)
-    grain = SmoothField.draw(rng, 1.5, modes=64).on_grid(shape, spacing_mm, box)
-    blood = np.zeros_like(patch)
-    if plan.kind == "haemorrhagic":
-        blood = np.clip(0.5 + 1.2 * patch + rng.uniform(-0.4, 0.6), 0, 1)
-    thickness = min(plan.rim_mm, plan.radius_mm)
-    fade = np.clip(lesion.depth_mm / thickness, 0, 1)
-    inward = rng.uniform(0.1, 0.65) if np.isfinite(plan.rim_mm) else rng.uniform(-0.15, 0.45)
+    parts = draw_parts(rng, plan, canvas.anchors)
+    patch = canvas.field(rng, max(1.5, plan.radius_mm * rng.uniform(0.15, 0.5)), box)
+    grain = canvas.field(rng, 1.5, box)
+    # One pattern of more and less living tissue shows in every sequence.
+    uneven = rng.uniform(0.0, 0.08) if rng.random() < 0.35 else rng.uniform(0.08, 0.35)
+    vital = np.clip(uneven * (patch + 0.4 * grain), -0.8, 0.8)
+    rough = 0.05 * patch + 0.04 * grain
+    blood = _blood(lesion, patch, rng)
+    layer = _sediment(lesion, canvas.spacing_mm, rng)
     fresh, old = rng.uniform(0.1, 0.7), rng.uniform(0.3, 0.85)
-    for modality, image in images.items():
-        tissue, hollow = values[modality]
-        rough = 0.09 * patch + 0.05 * grain
+    thickness = min(plan.rim_mm, plan.radius_mm)
+    fade = np.clip(lesion.depth_mm / max(thickness, 0.5), 0, 1)
+    inward = rng.uniform(0.1, 0.6) if plan.has_rim else rng.uniform(-0.15, 0.5)
+    halo = rng.uniform(0.0, 0.10) if rng.random() < 0.5 else 0.0
+    settled = rng.uniform(0.4, 0.85), rng.uniform(0.95, 1.4)
+
+    tc, et = canvas.softened(lesion.tc), canvas.softened(lesion.et)
+    for modality, image in canvas.images.items():
+        a, part = canvas.anchors[modality], image[box]
+        tissue, hollow = _with_contrast(canvas, modality, parts[modality], lesion, part)
         solid = tissue * (1 + rough)
         if modality == "t1c":
             # Enhancement is strongest just below the surface and patchy further in.
-            uptake = (1 - inward * fade) * (1 + 0.16 * patch + 0.06 * grain)
-            solid = tissue - plan.enhancement * anchors[modality].white * (1 - uptake)
-        inner = hollow * (1 + 0.8 * rough)
-        if modality in ("t1n", "t1c"):
-            gain = blood * fresh * anchors[modality].white
-            solid, inner = solid + gain, inner + gain
+            uptake = (1 - inward * fade) * (1 + vital)
+            gain = max(tissue - parts["t1c"].tissue + plan.enhancement * a.white, 0.0)
+            solid = tissue + gain * (uptake - 1) + 0.4 * tissue * rough
+            if halo:
+                around = np.exp(np.minimum(lesion.depth_mm, 0) / 1.2) * (1 - tc) * (part > 0)
+                part += (halo * gain * around * _brain_like(part, a)).astype(np.float32)
+        elif modality == "t2w":
+            solid = solid - 0.35 * vital * (a.fluid - a.grey)
+        elif modality == "t2f":
+            solid = solid * (1 - 0.35 * vital)
+        inner = hollow * (1 + (0.2 if plan.kind == "cystic" else 0.8) * rough)
+        bright_on_t1 = modality in ("t1n", "t1c")
+        inner = inner * (1 + layer * (settled[1 if bright_on_t1 else 0] - 1))
+        if bright_on_t1:
+            solid, inner = (x + blood * fresh * a.white for x in (solid, inner))
         else:
-            solid, inner = solid * (1 - old * blood), inner * (1 - old * blood)
-        part = image[box]
-        hollow_share = lesion.tc - lesion.et
-        mixed = part * (1 - lesion.tc) + solid * lesion.et + inner * hollow_share
+            solid, inner = (x * (1 - old * blood) for x in (solid, inner))
+        mixed = part * (1 - tc) + solid * et + inner * (tc - et)
+        if modality in canvas.grain:
+            mixed += tc * canvas.grain[modality].draw(rng, tc.shape)
         part[...] = np.maximum(mixed, 0)
+
+
+def _with_contrast(
+    canvas: Canvas, modality: str, parts: Parts, lesion: GrownLesion, part: np.ndarray
+) -> tuple[float, float]:
+    """Brightness of tissue and hollow; a faint lesion's follows what is around it."""
+    if modality != "t1c" or lesion.plan.faint is None:
+        return parts.tissue, parts.hollow
+    around = (lesion.depth_mm > -4) & (lesion.tc < 0.05) & (part > 0)
+    if not around.any():
+        return parts.tissue, parts.hollow
+    difference = lesion.plan.faint * canvas.noise.get(modality, 0.0)
+    return float(np.median(part[around])) + difference, parts.hollow
+
+
+def _brain_like(part: np.ndarray, a: Anchors) -> np.ndarray:
+    """1 in brain and 0 in fluid, by brightness: fluid does not take up contrast."""
+    return np.clip((part - a.fluid) / max(a.grey - a.fluid, 1e-6), 0, 1)
+
+
+def _blood(lesion: GrownLesion, patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if lesion.plan.kind != "haemorrhagic":
+        return np.zeros_like(patch)
+    return np.clip(0.5 + 1.2 * patch + np.float32(rng.uniform(-0.4, 0.6)), 0, 1)
+
+
+def _sediment(
+    lesion: GrownLesion, spacing_mm: tuple[float, float, float], rng: np.random.Generator
+) -> np.ndarray:
+    """What has settled at the back of a cyst, where patients lie on: share of each voxel."""
+    plan, box = lesion.plan, lesion.core_box
+    level = rng.uniform(0.3, 0.85) * plan.radius_mm
+    wanted = rng.random() < (0.3 if plan.kind in ("cystic", "haemorrhagic") else 0.0)
+    if not wanted or plan.radius_mm < 4:
+        return np.zeros((1, 1, 1), np.float32)
+    posterior = np.arange(box[1].start, box[1].stop) * spacing_mm[1] - plan.centre_mm[1]
+    share = np.clip((posterior - level) / spacing_mm[1] + 0.5, 0, 1)
+    return share.astype(np.float32)[None, :, None]

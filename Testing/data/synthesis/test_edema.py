@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.data.synthesis.edema import edema_membership
-from ParetoSegLib.data.synthesis.lesions import draw_plan
+from ParetoSegLib.data.synthesis.plans import draw_plan
+from ParetoSegLib.data.synthesis.settings import SynthesisSettings
 from ParetoSegLib.data.synthesis.tissues import Tissue
 
 SPACING = (1.0, 1.0, 1.0)
@@ -17,7 +18,7 @@ SPACING = (1.0, 1.0, 1.0)
 
 def grow(tissues: np.ndarray, seed: int, radius: float, reach: float) -> np.ndarray:
     centre = tuple((n - 1) / 2 for n in tissues.shape)
-    plan = draw_plan(np.random.default_rng(seed), centre, radius, 0.0)  # type: ignore[arg-type]
+    plan = draw_plan(np.random.default_rng(seed), centre, radius, SynthesisSettings())  # type: ignore[arg-type]
     grown = edema_membership(replace(plan, edema_mm=reach), tissues, SPACING)
     assert grown is not None
     box, share, _ = grown

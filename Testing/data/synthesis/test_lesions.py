@@ -9,18 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ParetoSegLib.data.synthesis.lesions import KINDS, LesionPlan, core_membership, draw_plan
+from ParetoSegLib.data.synthesis.lesions import LesionPlan, core_membership
+from ParetoSegLib.data.synthesis.plans import draw_plan
+from ParetoSegLib.data.synthesis.settings import KINDS, SynthesisSettings
 
 SHAPE = (48, 48, 48)
 
 
 def plan_of(seed: int, centre: tuple[float, float, float], radius: float) -> LesionPlan:
-    return draw_plan(np.random.default_rng(seed), centre, radius, weak_share=0.3)
+    return draw_plan(np.random.default_rng(seed), centre, radius, SynthesisSettings())
 
 
 def sphere(centre: tuple[float, float, float], radius: float) -> LesionPlan:
     plan = plan_of(0, centre, radius)
-    return replace(plan, stretch=(1.0, 1.0, 1.0), roughness=0.0, rim_mm=float("inf"))
+    return replace(plan, axes=np.eye(3), lobes=np.zeros((0, 4)), roughness=0.0, rim_mm=float("inf"))
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,16 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import ConfigError
+from ParetoSegLib.core.geometry import distance_to
 from ParetoSegLib.core.labels import BRATS_METS, MODALITIES, REGIONS
 from ParetoSegLib.data.synthesis.contrast import draw_palette
 from ParetoSegLib.data.synthesis.distractors import draw_distractors
 from ParetoSegLib.data.synthesis.heads import Head, small_head
-from ParetoSegLib.data.synthesis.patient import (
-    SynthesisSettings,
-    SyntheticPatient,
-    draw_radii,
-    make_patient,
-)
+from ParetoSegLib.data.synthesis.patient import SyntheticPatient, make_patient
+from ParetoSegLib.data.synthesis.settings import SynthesisSettings
 from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs
 
 
@@ -100,7 +97,9 @@ def test_more_raters_leave_the_first_ones_as_they_were() -> None:
 
 
 def test_strong_lesions_stand_out_on_t1c_and_edema_on_flair() -> None:
-    plain = SynthesisSettings(lesions=(1, 1), radius_mm=(6.0, 6.0), weak_share=0.0)
+    plain = SynthesisSettings(
+        lesions=(1, 1), radius_mm=(6.0, 6.0), weak_share=0.0, kinds={"solid": 1.0}
+    )
     enhanced, wet = [], []
     head = small_head(1)
     for seed in range(6):
@@ -137,21 +136,6 @@ def test_a_quarter_of_the_lesions_is_faint() -> None:
     assert 0.1 < np.mean(faint) < 0.7
 
 
-def test_sizes_lean_to_the_small_end() -> None:
-    rng = np.random.default_rng(0)
-    counts, radii = [], []
-    for _ in range(600):
-        drawn = draw_radii(rng, SynthesisSettings())
-        counts.append(len(drawn))
-        radii += drawn.tolist()
-    assert min(counts) == 0
-    assert 30 < max(counts) <= 40
-    assert 3 <= np.median(counts) <= 12
-    assert 1 <= min(radii) < 1.1
-    assert 15 < max(radii) <= 25
-    assert np.median(radii) < 4
-
-
 def test_distractors_are_there_and_belong_to_no_region() -> None:
     head = small_head(4)
     found = draw_distractors(np.random.default_rng(1), head.tissues, head.grid.spacing_mm)
@@ -160,7 +144,7 @@ def test_distractors_are_there_and_belong_to_no_region() -> None:
     for distractor in found:
         assert 0 <= distractor.share.min() <= distractor.share.max() <= 1
         if distractor.kind == "plaque":
-            assert distractor.share[~belongs(head.tissues[distractor.box], BRAIN)].max() == 0
+            assert belongs(head.tissues.reshape(-1)[distractor.where], BRAIN).all()
     with_none = make_patient(head, 2, SynthesisSettings(lesions=(0, 0)))
     assert with_none.truth["wt"].max() == 0
     assert len(found) >= 2
@@ -171,11 +155,18 @@ def test_real_images_stay_what_they_are_away_from_lesions() -> None:
     head = small_head(5)
     real = replace(head, images=painted.images, source="a patient", licence="CC BY 4.0")
     settings_ = SynthesisSettings(
-        lesions=(2, 2), radius_mm=(2, 4), distractors=False, stripped_share=0
+        lesions=(2, 2),
+        radius_mm=(2, 3),
+        distractors=False,
+        stripped_share=0,
+        deform_mm=0,
+        rescan=False,
     )
     patient = make_patient(real, 6, settings_)
     assert_sound(patient)
-    away = patient.truth["wt"] == 0
+    # Edema and enhancement fade out over a few millimetres beyond the truth's border.
+    away = distance_to(patient.truth["wt"] > 0, patient.grid.spacing_mm) > 10
+    assert away.any()
     image, before = patient.images["t1c"], painted.images["t1c"]
     same = image[away] == before[away]
     mirrored = image[away] == before[:, :, ::-1][away]
@@ -188,19 +179,3 @@ def test_a_head_without_a_brain_is_refused() -> None:
     hollow = Head("hollow", np.zeros_like(head.tissues), head.grid)
     with pytest.raises(ConfigError, match="hollow"):
         make_patient(hollow, 0)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"lesions": (5, 2)},
-        {"radius_mm": (0.0, 3.0)},
-        {"weak_share": 1.5},
-        {"raters": -1},
-        {"rater_sd_mm": (1.0, 0.5)},
-        {"noise": (0.0, 0.1)},
-    ],
-)
-def test_absurd_settings_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
-        SynthesisSettings(**wrong)  # type: ignore[arg-type]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ParetoSegLib.cohort import Outcome
+    from ParetoSegLib.core.claims import Claims
     from ParetoSegLib.data.case import CaseFiles
+    from ParetoSegLib.model.ranks import Ranks
+    from ParetoSegLib.pipeline import Model
 
 TITLES = {"t1n": "native T1", "t1c": "contrast-enhanced T1", "t2w": "T2", "t2f": "T2-FLAIR"}
+
+LOOK_SECONDS = 0.5
+"""How often the first of several processes looks what the others have done."""
 
 
 def parser() -> CommandParser:
@@ -34,6 +42,7 @@ def parser() -> CommandParser:
             "python -m ParetoSegLib.predict --t1c t1c.nii.gz --t2f flair.nii.gz --output results",
             "python -m ParetoSegLib.predict --case patient/ --output results --overview",
             "python -m ParetoSegLib.predict --data study/ --output results --resume",
+            "python -m ParetoSegLib.predict --data study/ --output results --devices 4",
         ],
     )
     flags.add_argument(
@@ -78,6 +87,16 @@ def parser() -> CommandParser:
     how.add_argument(
         "--tta", action="store_true", help="average over mirrored images: slower, a little steadier"
     )
+    how.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with --data: processes on each machine, each with a GPU or a share of the CPU",
+    )
+    how.add_argument(
+        "--nodes", type=int, default=1, metavar="M", help="with --data: machines (default: 1)"
+    )
     how.add_argument("--resume", action="store_true", help="skip cases that are finished already")
     how.add_argument("--overview", action="store_true", help="also draw overview.png")
     return flags
@@ -90,17 +109,46 @@ def main(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from ParetoSegLib.cohort import segment_cases
+    from ParetoSegLib.cohort import refuse_to_replace
     from ParetoSegLib.model.backends.interface import choose_backend
     from ParetoSegLib.model.devices import choose_device
-    from ParetoSegLib.pipeline import SegmentOptions, load
+    from ParetoSegLib.pipeline import load
 
-    console = Console(highlight=False)
-    cases = _cases(given, console)
+    layout, cases = _cases(given)
     choose_backend(given.backend, choose_device(given.device))
     model = load(given.model or default_model())
-    options = SegmentOptions(given.device, given.overlap, given.tta, given.backend)
+    console = Console(highlight=False)
+    if given.devices * given.nodes == 1:
+        _say_layout(layout, cases, console)
+        return _alone(given, cases, model, console)
+    refuse_to_replace(cases, given.output)
+    from ParetoSegLib.core.claims import Claims
+    from ParetoSegLib.model.ranks import device_of, start_ranks
 
+    ranks = start_ranks(
+        "ParetoSegLib.predict",
+        arguments,
+        given.devices,
+        given.nodes,
+        lambda run: Claims.open_folder(given.output, run),
+        not given.debug,
+    )
+    try:
+        given.device = device_of(given.device, ranks, given.devices)
+        console.quiet = ranks.rank > 0
+        _say_layout(layout, cases, console)
+        return _together(given, cases, model, ranks, console)
+    except BaseException:
+        ranks.stop()
+        raise
+    finally:
+        ranks.wait()
+
+
+def _alone(
+    given: argparse.Namespace, cases: list[CaseFiles], model: Model, console: Console
+) -> int:
+    """All cases in this process."""
     states: list[str] = []
     with _bar(console) as bar:
         task = bar.add_task("", total=len(cases), stage="")
@@ -113,13 +161,86 @@ def main(arguments: Sequence[str]) -> int:
                 stage=stage,
             )
 
-        for outcome in segment_cases(
-            cases, model, given.output, options, given.resume, given.overview, show
-        ):
+        for outcome in _outcomes(given, cases, model, show):
             states.append(outcome.state)
             bar.update(task, completed=len(states))
             _report(outcome, console)
+            # The result must not stay while the next case is at work.
+            del outcome
+    return _summed_up(states, given, console)
 
+
+def _together(
+    given: argparse.Namespace,
+    cases: list[CaseFiles],
+    model: Model,
+    ranks: Ranks,
+    console: Console,
+) -> int:
+    """This process's part of the cases; the first one shows and tells of all of them."""
+    from ParetoSegLib.core.claims import Claims
+
+    first = ranks.rank == 0
+    claims = Claims(Claims.place(given.output, ranks.run), ranks.rank, ranks.count)
+    states: dict[str, str] = {}
+    looked = 0.0
+    with claims.present(), _bar(console) as bar:
+        task = bar.add_task("", total=len(cases), stage="")
+
+        def look() -> None:
+            nonlocal looked
+            for facts in claims.news():
+                states[facts["name"]] = facts["state"]
+                console.print(facts["said"], markup=False, end="")
+            looked = time.monotonic()
+            bar.update(task, completed=len(states))
+
+        def show(stage: str, fraction: float) -> None:
+            if first and time.monotonic() - looked > LOOK_SECONDS:
+                look()
+                words = f"{len(states)} of {len(cases)}, {ranks.count} processes"
+                bar.update(task, description=words, stage=stage)
+
+        for outcome in _outcomes(given, cases, model, show, claims):
+            said = _captured(outcome, console)
+            claims.end(outcome.name, {"name": outcome.name, "state": outcome.state, "said": said})
+            del outcome
+        if not first:
+            return DONE
+        look()
+        bar.update(task, stage="waiting for the other processes")
+        while len(states) < len(cases) and claims.others_live():
+            time.sleep(LOOK_SECONDS)
+            look()
+        look()
+    for files in cases:
+        if files.name not in states:
+            states[files.name] = "failed"
+            why = "the process that was at it ended; --resume does what is left"
+            console.print(f"{files.name}: {why}", markup=False)
+    ranks.wait()
+    claims.remove()
+    return _summed_up(list(states.values()), given, console)
+
+
+def _outcomes(
+    given: argparse.Namespace,
+    cases: list[CaseFiles],
+    model: Model,
+    show: Callable[[str, float], None],
+    claims: Claims | None = None,
+) -> Iterator[Outcome]:
+    from ParetoSegLib.cohort import segment_cases
+    from ParetoSegLib.pipeline import SegmentOptions
+
+    options = SegmentOptions(given.device, given.overlap, given.tta, given.backend)
+    return segment_cases(
+        cases, model, given.output, options, given.resume, given.overview, show, claims
+    )
+
+
+def _summed_up(states: list[str], given: argparse.Namespace, console: Console) -> int:
+    """Print the last line; the exit code."""
     done, skipped, failed = (states.count(s) for s in ("done", "skipped", "failed"))
     counts = [f"{done} done"]
     counts += [f"{skipped} finished before"] if skipped else []
@@ -141,17 +262,28 @@ def _check(given: argparse.Namespace) -> None:
         raise UsageError("--name names a result made from single images; give them by --t1c FILE.")
     if given.name is not None and _unfit(given.name):
         raise UsageError(f"The name {given.name!r} cannot be a folder's name; choose a plain word.")
+    if given.devices < 1 or given.nodes < 1:
+        raise UsageError("--devices and --nodes must be at least 1.")
+    if given.devices * given.nodes > 1:
+        if given.data is None:
+            raise UsageError("--devices and --nodes share out the cases of --data DIR.")
+        if ":" in given.device:
+            raise UsageError(
+                f"--device {given.device} is one device; with --devices or --nodes choose cuda, "
+                "cpu or auto."
+            )
     if given.layout != "auto" and single:
         raise UsageError("--layout describes --case or --data; single images need none.")
 
 
-def _cases(given: argparse.Namespace, console: Console) -> list[CaseFiles]:
+def _cases(given: argparse.Namespace) -> tuple[str, list[CaseFiles]]:
+    """The layout's name (empty for single images) and its cases."""
     images = {m: getattr(given, m) for m in MODALITIES if getattr(given, m) is not None}
     if images:
         name = given.name or _name_of(images)
         from ParetoSegLib.data.case_folder import case_from_files
 
-        return [case_from_files(name, **images)]
+        return "", [case_from_files(name, **images)]
     from ParetoSegLib.data.layouts import find_cases
 
     layout, cases = find_cases(given.case or given.data, given.layout)
@@ -160,9 +292,13 @@ def _cases(given: argparse.Namespace, console: Console) -> list[CaseFiles]:
             f"{given.case.name} holds {len(cases)} cases; --case takes the folder of one, "
             "--data takes many."
         )
-    found = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
-    console.print(f"{found}, arranged as {layout}", markup=False)
-    return cases
+    return layout, cases
+
+
+def _say_layout(layout: str, cases: list[CaseFiles], console: Console) -> None:
+    if layout:
+        found = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
+        console.print(f"{found}, arranged as {layout}", markup=False)
 
 
 def _name_of(images: dict[str, Path]) -> str:
@@ -206,6 +342,16 @@ def _bar(console: Console) -> Progress:
         console=console,
         transient=True,
     )
+
+
+def _captured(outcome: Outcome, console: Console) -> str:
+    """What ``_report`` would print on a console as wide as this one."""
+    from rich.console import Console as Screen
+
+    page = Screen(file=io.StringIO(), width=console.width, highlight=False)
+    with page.capture() as said:
+        _report(outcome, page)
+    return said.get()
 
 
 def _report(outcome: Outcome, console: Console) -> None:

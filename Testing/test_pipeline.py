@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from phantom import CENTRE, RADIUS, BrightNetwork, distance_from, write_case, write_image
 
 from ParetoSegLib.core.errors import DeviceError, ImageReadError, ModelFolderError
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.core.prefetch import prefetched
 from ParetoSegLib.data.case import CaseFiles, read_case
 from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.folder import ModelDescription, save_model
@@ -22,9 +24,11 @@ from ParetoSegLib.pipeline import (
     SegmentOptions,
     assessable_regions,
     load,
+    make_ready,
     peak_memory_mb,
     segment,
     segment_files,
+    segment_ready,
 )
 
 CPU = SegmentOptions(device="cpu")
@@ -148,8 +152,6 @@ def test_flipped_axes_give_the_same_lesion(model: Model, result, tmp_path: Path)
     """The same head stored right to left and front to back: same place in space, same size."""
     path = tmp_path / "flipped.nii.gz"
     write_image(path)
-    import SimpleITK as sitk
-
     image = sitk.ReadImage(str(path))
     sitk.WriteImage(sitk.Flip(image, [True, True, False]), str(path))
     flipped = segment_files(CaseFiles("case", "case", {"t1c": path}), model, CPU)
@@ -195,3 +197,58 @@ def test_a_model_that_wants_another_normalisation_is_refused(tmp_path: Path) -> 
     save_model(folder, description, network.state_dict(), "card")
     with pytest.raises(ModelFolderError, match="histogram matching"):
         load(folder)
+
+
+def test_prepared_ahead_is_the_same_and_used_once(model: Model, result, tmp_path: Path) -> None:
+    files = _files(tmp_path / "case")
+    cases = list(prefetched([files, files], lambda case: make_ready(case, model)))
+    for _, take in cases:
+        ready = take()
+        again = segment_ready(ready, model, CPU)
+        for region in REGIONS:
+            np.testing.assert_array_equal(again.membership[region], result.membership[region])
+        assert set(again.facts["seconds"]) == set(STAGES)
+        with pytest.raises(ValueError, match="already"):
+            segment_ready(ready, model, CPU)
+
+
+def test_a_case_the_model_cannot_use_is_refused_before_the_network(
+    model: Model, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelFolderError, match="t1n alone"):
+        make_ready(_files(tmp_path / "case", ("t1n",)), model)
+
+
+@pytest.mark.parametrize("backend", ["torch", "auto"])
+def test_cancelling_ends_the_work_where_it_is(backend: str, model: Model, tmp_path: Path) -> None:
+    class Cancelled(RuntimeError):
+        pass
+
+    seen: list[str] = []
+
+    def cancel(stage: str, fraction: float) -> None:
+        seen.append(stage)
+        if stage == "segmenting" and seen.count(stage) == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        segment_files(
+            _files(tmp_path / "case"), model, SegmentOptions("cpu", backend=backend), cancel
+        )
+    assert seen[-1] == "segmenting"
+
+
+def test_resampled_membership_is_nested_too(model: Model, tmp_path: Path) -> None:
+    """A case that is not at the model's spacing goes another way back."""
+    path = write_image(tmp_path / "thick.nii.gz")
+    image = sitk.ReadImage(str(path))
+    image.SetSpacing((1.3, 1.3, 2.0))
+    sitk.WriteImage(image, str(path))
+    found = segment_files(CaseFiles("case", "case", {"t1c": path}), model, CPU)
+    stacked = np.stack([found.membership[r] for r in REGIONS])
+    assert stacked.shape[1:] == found.case.grid.shape
+    assert (np.diff(stacked, axis=0) >= 0).all()
+    assert 0 < stacked.max() <= 1
+    lesion = found.lesions.lesions[0]
+    here = found.case.grid.positions(np.array([CENTRE], float))[0]
+    assert np.allclose(lesion.centroid_lps, here, atol=1.5)

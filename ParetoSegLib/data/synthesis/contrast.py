@@ -86,15 +86,15 @@ def _contrast(rng: np.random.Generator, modality: str) -> float:
     """How far grey matter is from white matter, as a share of the typical distance."""
     if modality in ("t1n", "t1c"):
         return float(rng.uniform(0.5, 1.35))
-    return float(rng.uniform(0.55, 1.4) if modality == "t2w" else rng.uniform(0.35, 1.6))
+    return float(rng.uniform(0.55, 1.4) if modality == "t2w" else rng.uniform(0.4, 2.0))
 
 
 def _fluid_ratio(rng: np.random.Generator, modality: str) -> float:
     """Brightness of CSF over white matter's."""
     if modality in ("t1n", "t1c"):
-        return float(rng.uniform(0.08, 0.5))
+        return float(rng.uniform(0.05, 0.5))
     if modality == "t2w":
-        return float(np.exp(rng.uniform(np.log(2.5), np.log(4.6))))
+        return float(np.exp(rng.uniform(np.log(2.6), np.log(5.6))))
     return float(rng.uniform(0.05, 0.45))
 
 
@@ -189,6 +189,7 @@ def paint(
     images = {}
     for modality in MODALITIES:
         mix = rng.dirichlet([2.0, 2.0, 2.0]) ** 0.5 * rng.choice([-1.0, 1.0], 3)
+        mix *= rng.uniform(0.8, 2.0)  # FLAIR above all is uneven, but any sequence can be
         texture = np.float32(mix[0]) * broad
         texture += np.float32(mix[1]) * coarse
         texture += np.float32(mix[2]) * fine

@@ -1,0 +1,1 @@
+"""What the ParetoSeg module shows and does inside Slicer, one idea a file; never loads PyTorch."""

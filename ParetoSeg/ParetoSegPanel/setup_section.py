@@ -1,0 +1,96 @@
+"""Installing packages, the command that trains, and the choice of another Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ParetoSegLib.core.errors import ParetoSegError
+from ParetoSegPanel.install import install
+from ParetoSegPanel.other_python import choose_other_python, other_python, python_program
+from ParetoSegPanel.packages import RUNTIME, TRAINING, PackageState, explanation, package_state
+from ParetoSegPanel.training_command import library_folder, training_command
+
+
+class SetupSection:
+    """The install box at the top and the training section at the bottom.
+
+    Args:
+        ui: the widgets of the panel.
+        changed: called when packages were installed or another Python was chosen.
+        say: shows a sentence; the flag says whether something failed.
+    """
+
+    def __init__(
+        self, ui: Any, changed: Callable[[], None], say: Callable[[str, bool], None]
+    ) -> None:
+        self._ui = ui
+        self._changed = changed
+        self._say = say
+        self._state: PackageState | None = None
+        ui.installButton.connect("clicked()", lambda: self._install(RUNTIME))
+        ui.installTrainingButton.connect("clicked()", lambda: self._install(TRAINING))
+        ui.copyCommandButton.connect("clicked()", self._on_copy)
+        ui.pythonPath.currentPath = other_python()
+        ui.pythonPath.connect("currentPathChanged(QString)", self._on_python)
+        for path in (ui.trainDataPath, ui.trainRunPath):
+            path.connect("currentPathChanged(QString)", lambda: self._write_command())
+        self._write_command()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the packages that segmenting needs are there; another Python is trusted."""
+        if other_python():
+            return True
+        if self._state is None:
+            self._state = package_state()
+        return self._state.complete
+
+    def show(self) -> None:
+        """Show the install box where something is missing."""
+        complete = self.complete
+        self._ui.installFrame.visible = not complete
+        if complete or self._state is None:
+            return
+        self._ui.installLabel.text = self._state.blocked or explanation(self._state.missing)
+        self._ui.installButton.visible = not self._state.blocked
+
+    def look_again(self) -> None:
+        """Packages may have come or gone: ask again when it matters."""
+        self._state = None
+
+    def _install(self, file: str) -> None:
+        try:
+            done = install(file)
+        except ParetoSegError as error:
+            self._say(str(error), True)
+        else:
+            if done:
+                self._say(_("Everything that is needed is installed."), False)
+        self.look_again()
+        self._changed()
+
+    def _on_python(self, path: str) -> None:
+        if path and not Path(path).is_file():
+            return  # half typed
+        choose_other_python(path)
+        self.look_again()
+        self._write_command()
+        self._changed()
+
+    def _on_copy(self) -> None:
+        qt.QApplication.clipboard().setText(self._ui.trainCommand.plainText)
+
+    def _write_command(self) -> None:
+        self._ui.trainCommand.setPlainText(
+            training_command(
+                python_program(),
+                str(library_folder()),
+                self._ui.trainDataPath.currentPath,
+                self._ui.trainRunPath.currentPath,
+            )
+        )

@@ -1,0 +1,1 @@
+"""What runs a network: PyTorch on any device, OpenVINO on a CPU."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import SampleData
+import slicer
+from ParetoSegPanel.sample_data import CATEGORY, SAMPLE_NAME, register_sample_data, sample_files
+from ParetoSegPanel.sequence_guess import guess_sequences
+
+from ParetoSegLib.core.errors import ParetoSegError
+from ParetoSegLib.core.labels import MODALITIES
+
+
+def test_all_four_sequences_ship() -> None:
+    files = sample_files()
+    assert tuple(files) == MODALITIES
+    assert all(path.is_file() for path in files.values())
+
+
+def test_a_copy_without_samples_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ParetoSegError, match="sample patient"):
+        sample_files(tmp_path)
+
+
+def test_it_is_offered_once_and_points_at_local_files(scene) -> None:
+    for _time in range(2):
+        register_sample_data()
+    sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY)
+    assert [source.sampleName for source in sources] == [SAMPLE_NAME]
+    assert all(uri.startswith("file:") for uri in sources[0].uris)
+    assert Path(sources[0].thumbnailFileName).is_file()
+
+
+def test_it_loads_as_one_study_that_the_panel_understands(scene) -> None:
+    register_sample_data()
+    volumes = SampleData.SampleDataLogic().downloadSamples(SAMPLE_NAME)
+    assert [v.GetName() for v in volumes] == [
+        "Sample T1",
+        "Sample T1c",
+        "Sample T2",
+        "Sample FLAIR",
+    ]
+    assert list(guess_sequences(volumes)) == list(MODALITIES)
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    studies = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(v)) for v in volumes}
+    assert len(studies) == 1
+    study = studies.pop()
+    assert hierarchy.GetItemLevel(study) == "Study"
+    assert hierarchy.GetItemLevel(hierarchy.GetItemParent(study)) == "Patient"
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert red.GetBackgroundVolumeID() == volumes[1].GetID()

@@ -1,0 +1,176 @@
+"""What can go wrong between loading and looking: each leaves the scene, and the next run, whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from bright_model import write_bright_model
+from painted_head import head
+from slicer_harness import harness
+from slicer_harness.user import User
+
+LARGE = (160, 170, 160)
+"""Takes the small model some seconds: time to do something in the middle."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return write_bright_model(tmp_path_factory.mktemp("models") / "bright")
+
+
+@pytest.fixture(scope="module")
+def shared(model) -> Iterator[User]:
+    """One panel for all tests of this file, so that its worker starts once."""
+    harness.fresh_scene()
+    user = User(model)
+    yield user
+    harness.fresh_scene()
+
+
+@pytest.fixture
+def user(shared) -> Iterator[User]:
+    """Before an empty scene; nothing that the panel raises may go unseen."""
+    harness.close_scene()
+    harness.dialogs().clear()
+    yield shared
+    harness.process_events(0.1)
+    failures = list(harness.slot_failures())
+    harness.slot_failures().clear()
+    assert not failures, failures
+
+
+def content() -> dict[str, tuple[str, int]]:
+    """Names and modification times of what a user would call the scene."""
+    kinds = ("vtkMRMLDisplayableNode", "vtkMRMLDisplayNode", "vtkMRMLSliceCompositeNode")
+    nodes = [node for kind in kinds for node in slicer.util.getNodesByClass(kind)]
+    return {node.GetID(): (node.GetName() or "", node.GetMTime()) for node in nodes}
+
+
+def large_head() -> np.ndarray:
+    return head([(80, 90, 70), (60, 60, 90)], radius=7, shape=LARGE)
+
+
+def test_without_images_nothing_can_be_started(user):
+    assert not user.ui.segmentButton.enabled
+    assert "image" in user.ui.expectationLabel.text
+    user.panel.start()
+    assert not user.panel.running
+
+
+def test_images_that_do_not_fit_are_refused_before_the_run(user):
+    t1c = user.load_image(head(), "T1c")
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
+    moved[:3, 3] = 500.0
+    flair = user.load_image(head(), "FLAIR", to_ras=moved)
+    user.choose(t1c=t1c, t2f=flair)
+    assert not user.ui.segmentButton.enabled
+    assert user.ui.geometryLabel.text
+    user.choose(t2f=None)
+    assert user.ui.segmentButton.enabled
+
+
+def test_the_same_image_twice_is_refused(user):
+    t1c = user.load_image(head(), "T1c")
+    user.choose(t1c=t1c, t2f=t1c)
+    assert not user.ui.segmentButton.enabled
+    assert "same image" in user.ui.geometryLabel.text
+
+
+@pytest.mark.slow
+def test_cancelling_leaves_the_scene_as_it_was(user):
+    user.choose(t1c=user.load_image(large_head(), "T1c"))
+    harness.process_events(0.3)
+    before = content()
+    user.press()
+    user.wait_for_stage("Segmenting")
+    assert user.ui.segmentButton.text == "Cancel"
+    user.press()
+    user.wait(10)
+    assert user.ui.segmentButton.text == "Segment"
+    assert content() == before
+    assert user.case is None
+    # The next run works.
+    user.choose(t1c=user.load_image(head(), "Small T1c"))
+    assert len(user.segment().found) == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_one_sentence_and_not_the_next_run(user):
+    user.choose(t1c=user.load_image(large_head(), "T1c"))
+    before = content()
+    user.press()
+    user.wait_for_stage("Segmenting")
+    os.kill(user.widget.logic.client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    user.wait(20)
+    assert "ended unexpectedly" in user.said
+    assert content() == before
+    user.choose(t1c=user.load_image(head(), "Small T1c"))
+    assert len(user.segment().found) == 1
+
+
+@pytest.mark.slow
+def test_closing_the_scene_during_a_run_ends_the_run_and_keeps_the_worker(user):
+    user.choose(t1c=user.load_image(head(), "First T1c"))
+    user.segment()
+    pid = user.widget.logic.client.pid
+    user.choose(t1c=user.load_image(large_head(), "T1c"))
+    user.press()
+    user.wait_for_stage("Segmenting")
+    harness.close_scene()
+    assert not user.panel.running
+    harness.process_events(0.5)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    user.choose(t1c=user.load_image(head(), "T1c of the next patient"))
+    assert len(user.segment().found) == 1
+    assert user.widget.logic.client.pid == pid
+
+
+@pytest.mark.slow
+def test_two_patients_do_not_mix(user):
+    first = user.load_image(head(), "Anna T1c")
+    user.choose(t1c=first)
+    one = user.segment()
+    second = user.load_image(head([(12, 16, 24), (24, 28, 14)], radius=4), "Berta T1c")
+    user.choose(t1c=second)
+    two = user.segment()
+    assert (len(one.found), len(two.found)) == (1, 2)
+    assert user.ui.lesionTable.model().rowCount() == 2
+    user.ui.resultSelector.setCurrentNode(one.segmentation)
+    harness.process_events(0.3)
+    assert user.ui.lesionTable.model().rowCount() == 1
+    assert user.case.reference.GetName() == "Anna T1c"
+    harness.dialogs().answer(True)
+    user.ui.alphaSlider.value = 0.8
+    harness.process_events(0.3)
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(two.segmentation, "TC", second)
+    assert mask.sum() / 1000 == pytest.approx(sum(x.volumes_cc["tc"] for x in two.found), rel=0.05)
+    harness.dialogs().clear()
+
+
+@pytest.mark.slow
+def test_forty_lesions_are_forty_rows(user):
+    places = [(z, y, x) for z in range(20, 80, 16) for y in (25, 40, 55, 70) for x in (30, 48, 66)]
+    places = places[:40]
+    array = np.random.default_rng(1).normal(100, 8, (100, 100, 100)).astype(np.float32)
+    for centre in places:
+        z, y, x = (slice(c - 3, c + 4) for c in centre)
+        ball = np.add.outer(
+            np.add.outer(np.arange(-3, 4) ** 2, np.arange(-3, 4) ** 2), np.arange(-3, 4) ** 2
+        )
+        array[z, y, x][ball <= 9] = 320
+    user.choose(t1c=user.load_image(array, "T1c"))
+    case = user.segment()
+    assert len(case.found) == 40
+    rows = user.ui.lesionTable.model()
+    assert rows.rowCount() == 40
+    seen = set()
+    for _ in range(40):
+        user.ui.nextButton.click()
+        seen.add(user.panel._results.table.selected.number)
+    assert len(seen) == 40

@@ -73,16 +73,21 @@ def _segresnet(arguments: Arguments) -> nn.Module:
 def _unet(arguments: Arguments) -> nn.Module:
     from monai.networks.nets import UNet
 
+    from ParetoSegLib.model.refinement import RefinedUNet
+
     channels = arguments["channels"]
-    return UNet(
-        spatial_dims=3,
-        in_channels=IN_CHANNELS,
-        out_channels=OUT_CHANNELS,
-        channels=channels,
-        strides=(2,) * (len(channels) - 1),
-        num_res_units=arguments["num_res_units"],
-        dropout=arguments["dropout"],
-    )
+    shape: dict[str, Any] = {
+        "spatial_dims": 3,
+        "in_channels": IN_CHANNELS,
+        "out_channels": OUT_CHANNELS,
+        "channels": channels,
+        "strides": (2,) * (len(channels) - 1),
+        "num_res_units": arguments["num_res_units"],
+        "dropout": arguments["dropout"],
+    }
+    if arguments["refine"]:
+        return RefinedUNet(arguments["refine"], len(MODALITIES), **shape)
+    return UNet(**shape)
 
 
 def _dynunet(arguments: Arguments) -> nn.Module:
@@ -146,10 +151,16 @@ NETWORKS: Mapping[str, NetworkKind] = MappingProxyType(
         "UNet": NetworkKind(
             _unet,
             MappingProxyType(
-                {"channels": _WIDTHS, "num_res_units": Number(0, 4), "dropout": _DROPOUT}
+                {
+                    "channels": _WIDTHS,
+                    "num_res_units": Number(0, 4),
+                    "dropout": _DROPOUT,
+                    # Channels of the correction at full resolution; 0 leaves it out.
+                    "refine": Number(0, 32),
+                }
             ),
-            _frozen(channels=(16, 32, 64, 128, 256), num_res_units=2, dropout=0.0),
-            _frozen(channels=(8, 16), num_res_units=1, dropout=0.0),
+            _frozen(channels=(16, 32, 64, 128, 256), num_res_units=2, dropout=0.0, refine=0),
+            _frozen(channels=(8, 16), num_res_units=1, dropout=0.0, refine=0),
             lambda arguments: len(arguments["channels"]) - 1,
         ),
         "DynUNet": NetworkKind(

@@ -26,7 +26,6 @@ from ParetoSegLib.data.synthesis.head_files import find_heads, shipped_heads
 from ParetoSegLib.data.synthesis.patient import SyntheticPatient, make_patient
 from ParetoSegLib.data.synthesis.settings import SynthesisSettings
 
-PANELS = 24
 COLUMNS = 6
 PATCH_VOXELS = 96**3
 
@@ -51,6 +50,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--heads", nargs="+", metavar="SOURCE")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--panels", type=int, default=24, help="how many patients (default 24)")
     parser.add_argument("--outlines", action="store_true", help="outline core and whole tumour")
     options = parser.parse_args()
     mpl.use("Agg")
@@ -60,9 +60,12 @@ def main() -> None:
     settings = SynthesisSettings(lesions=(0, 12))
     loaded: dict[str, object] = {}
     seconds, voxels = 0.0, 0
-    rows = PANELS // COLUMNS
+    rows = -(-options.panels // COLUMNS)
     figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(2.0 * COLUMNS, 2.45 * rows))
     for number, axis in enumerate(axes.ravel()):
+        axis.axis("off")
+        if number >= options.panels:
+            continue
         file = files[number % len(files)]
         if file.name not in loaded:
             loaded[file.name] = file.load()
@@ -83,13 +86,12 @@ def main() -> None:
                     axis.contour(patient.truth[region][z], [0.5], colors=colour, linewidths=0.5)
         what = "tumour" if patient.truth["wt"][z].max() >= 0.5 else "none"
         axis.set_title(f"{file.name} {modality} {what}", color="w", fontsize=6, pad=2)
-        axis.axis("off")
     figure.subplots_adjust(0.002, 0.002, 0.998, 0.978, 0.01, 0.06)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(options.output) as partial:
         figure.savefig(partial, dpi=110, facecolor="k", format="png")
     Console().print(
-        f"{PANELS} patients, {seconds / PANELS:.2f} s of one core each, "
+        f"{options.panels} patients, {seconds / options.panels:.2f} s of one core each, "
         f"{seconds / voxels * PATCH_VOXELS:.3f} s for every 96³ voxels."
     )
 

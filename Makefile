@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 TORCH := $(shell grep '^torch==' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-.PHONY: help demo test test-all lint clean
+.PHONY: help demo test test-all lint bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test      the fast tests"
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lint      format, lint and types"
+	@echo "make bench     time it on this CPU, in less than 20 minutes, into docs/benchmarks.md"
 	@echo "make clean     remove .venv and caches"
 
 demo: $(VENV)/.demo
@@ -30,6 +31,10 @@ lint: $(VENV)/.test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# The page is written even where a script has failed; what it needs is then "not measured".
+bench: $(VENV)/.test
+	@$(PY) benchmarks/run_all.py $(BENCH); status=$$?; $(PY) benchmarks/page.py && exit $$status
 
 # PyTorch goes first and alone: the pinned build then satisfies every other package's range.
 $(VENV)/.torch: constraints.txt

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ParetoSegLib.cohort import Outcome
     from ParetoSegLib.core.claims import Claims
     from ParetoSegLib.data.case import CaseFiles
-    from ParetoSegLib.model.ranks import Ranks
     from ParetoSegLib.pipeline import Model
 
 TITLES = {"t1n": "native T1", "t1c": "contrast-enhanced T1", "t2w": "T2", "t2f": "T2-FLAIR"}
@@ -109,22 +108,38 @@ def main(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from ParetoSegLib.cohort import refuse_to_replace
+    layout, cases = _cases(given)
+    console = Console(highlight=False)
+    if given.devices * given.nodes > 1:
+        return _shared(given, arguments, layout, cases, console)
+    model = _model(given)
+    _say_layout(layout, cases, console)
+    return _alone(given, cases, model, console)
+
+
+def _model(given: argparse.Namespace) -> Model:
+    """The model, after a look whether its device and backend are there."""
     from ParetoSegLib.model.backends.interface import choose_backend
     from ParetoSegLib.model.devices import choose_device
     from ParetoSegLib.pipeline import load
 
-    layout, cases = _cases(given)
     choose_backend(given.backend, choose_device(given.device))
-    model = load(given.model or default_model())
-    console = Console(highlight=False)
-    if given.devices * given.nodes == 1:
-        _say_layout(layout, cases, console)
-        return _alone(given, cases, model, console)
-    refuse_to_replace(cases, given.output)
+    return load(given.model or default_model())
+
+
+def _shared(
+    given: argparse.Namespace,
+    arguments: Sequence[str],
+    layout: str,
+    cases: list[CaseFiles],
+    console: Console,
+) -> int:
+    """The cases in several processes: start or join them, and end what was started here."""
+    from ParetoSegLib.cohort import refuse_to_replace
     from ParetoSegLib.core.claims import Claims
     from ParetoSegLib.model.ranks import device_of, start_ranks
 
+    refuse_to_replace(cases, given.output)
     ranks = start_ranks(
         "ParetoSegLib.predict",
         arguments,
@@ -133,16 +148,18 @@ def main(arguments: Sequence[str]) -> int:
         lambda run: Claims.open_folder(given.output, run),
         not given.debug,
     )
+    console.quiet = ranks.rank > 0
+    claims = Claims(Claims.place(given.output, ranks.run), ranks.rank, ranks.count)
     try:
         given.device = device_of(given.device, ranks, given.devices)
-        console.quiet = ranks.rank > 0
+        model = _model(given)
         _say_layout(layout, cases, console)
-        return _together(given, cases, model, ranks, console)
-    except BaseException:
-        ranks.stop()
-        raise
+        return _together(given, cases, model, claims, console)
     finally:
-        ranks.wait()
+        # Whoever is still starting up would find nothing to do.
+        ranks.stop()
+        if ranks.rank == 0:
+            claims.remove()
 
 
 def _alone(
@@ -174,14 +191,11 @@ def _together(
     given: argparse.Namespace,
     cases: list[CaseFiles],
     model: Model,
-    ranks: Ranks,
+    claims: Claims,
     console: Console,
 ) -> int:
     """This process's part of the cases; the first one shows and tells of all of them."""
-    from ParetoSegLib.core.claims import Claims
-
-    first = ranks.rank == 0
-    claims = Claims(Claims.place(given.output, ranks.run), ranks.rank, ranks.count)
+    first = claims.rank == 0
     states: dict[str, str] = {}
     looked = 0.0
     with claims.present(), _bar(console) as bar:
@@ -198,7 +212,7 @@ def _together(
         def show(stage: str, fraction: float) -> None:
             if first and time.monotonic() - looked > LOOK_SECONDS:
                 look()
-                words = f"{len(states)} of {len(cases)}, {ranks.count} processes"
+                words = f"{len(states)} of {len(cases)}, {claims.count} processes"
                 bar.update(task, description=words, stage=stage)
 
         for outcome in _outcomes(given, cases, model, show, claims):
@@ -218,8 +232,6 @@ def _together(
             states[files.name] = "failed"
             why = "the process that was at it ended; --resume does what is left"
             console.print(f"{files.name}: {why}", markup=False)
-    ranks.wait()
-    claims.remove()
     return _summed_up(list(states.values()), given, console)
 
 

@@ -22,6 +22,9 @@ from ParetoSegLib.core.errors import UsageError
 IDLE_SECONDS = 600.0
 """Without a request for so long the worker leaves, and with it what it holds on a GPU."""
 
+TASKKILL_SECONDS = 1.5
+"""How long Windows may take to find and end a process's children; ending first would lose them."""
+
 
 def parser() -> CommandParser:
     """The command line of the worker."""
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     import faulthandler
     import logging
     import threading
+    import time
 
     from ParetoSegLib.service.channel import Channel
     from ParetoSegLib.service.exchange import is_exchange, remove_orphan, sweep
@@ -65,6 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         # From any thread, in the middle of anything; the operating system frees the GPU.
         if sys.platform == "win32":
             kill_tree(os.getpid())
+            time.sleep(TASKKILL_SECONDS)
         kill_followers(os.getpid())
         os._exit(DONE)
 

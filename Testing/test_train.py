@@ -116,17 +116,6 @@ def test_fine_tuning_begins_where_a_model_ended(finished, patients, tmp_path):
     assert before.training["started_from"] is None
 
 
-def test_fine_tuning_can_add_a_correction_at_full_resolution(finished, patients, tmp_path):
-    arguments = command(patients, tmp_path / "run", "--max-steps", "1", *FROZEN)
-    arguments += ["--start-from", str(finished / "model"), "network.arguments={refine: 4}"]
-    assert run(train.main, arguments) == DONE
-    before, network = load_model(finished / "model")
-    after, tuned = load_model(tmp_path / "run" / "model")
-    assert after.network_arguments == {**before.network_arguments, "refine": 4}
-    weights = tuned.state_dict()
-    assert all(torch.allclose(v, weights[k], atol=1e-4) for k, v in network.state_dict().items())
-
-
 def test_fine_tuning_at_another_spacing_is_refused(finished, patients, tmp_path, capsys):
     arguments = command(patients, tmp_path / "run", "preprocessing.spacing_mm=[1,1,2]")
     assert run(train.main, [*arguments, "--start-from", str(finished / "model")]) == FAILED

@@ -11,6 +11,8 @@ from ParetoSegLib.review.colours import CONFIDENCE_STOPS, MARGIN_SCALE_MM, rgb
 
 LEGEND_LABELS = 6
 TITLE_POINTS, LABEL_POINTS = 16, 14
+LEGEND_SIZE = (0.08, 0.4)
+"""Of the view. VTK fits the letters into it: larger, the title would cover the lesion."""
 
 
 def confidence_scale() -> Any:
@@ -36,6 +38,7 @@ def add_legend(node: Any, title: str, labels: str, in_slices: bool) -> Any:
     legend.SetTitleText(title)
     legend.SetLabelFormat(labels)
     legend.SetNumberOfLabels(LEGEND_LABELS)
+    legend.SetSize(*LEGEND_SIZE)
     legend.GetTitleTextProperty().SetFontSize(TITLE_POINTS)
     legend.GetLabelTextProperty().SetFontSize(LABEL_POINTS)
     legend.SetVisibility2D(in_slices)

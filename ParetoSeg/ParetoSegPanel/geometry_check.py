@@ -14,7 +14,6 @@ from slicer.i18n import tr as _
 
 from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.core.labels import MODALITIES, REFERENCE_ORDER
-from ParetoSegLib.data.case import overlapping
 from ParetoSegLib.data.preprocessing import LEAST_COVERAGE, SAME_PLACE_MM
 from ParetoSegLib.data.registration import covered_share
 from ParetoSegPanel.wording import listed, sequence_name
@@ -59,8 +58,7 @@ def check_geometry(grids: Mapping[str, Grid]) -> GeometryVerdict:
         grid = grids[modality]
         if grid.matches(grids[reference], SAME_PLACE_MM):
             continue
-        apart = not overlapping(grid, grids[reference])
-        if apart or covered_share(grids[reference], grid) < LEAST_COVERAGE:
+        if covered_share(grids[reference], grid) < LEAST_COVERAGE:
             return GeometryVerdict(
                 False,
                 _(

@@ -1,7 +1,7 @@
 """How the result's own segments look while confidence is shown, and as the user had them after.
 
 In the slice views the fill would cover what is shown, and the outlines of the other regions would
-be taken for its certain and possible outlines; in 3-D the plain surface would hide the coloured one.
+be taken for its certain and possible outlines; in 3-D the plain surface would hide the coloured.
 """
 
 from __future__ import annotations

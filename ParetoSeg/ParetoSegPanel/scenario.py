@@ -24,12 +24,17 @@ from ParetoSegPanel.sample_data import load_sample
 LONGEST_SECONDS = 600.0
 
 
-def run_scenario(say: Callable[[str], object], model: Path | None = None) -> None:
-    """Segment the sample patient, look at it, move α, save, close and load again.
+def run_scenario(
+    say: Callable[[str], object],
+    model: Path | None = None,
+    load: Callable[[], object] = load_sample,
+) -> None:
+    """Segment a patient, look at the result, move α, save, close and load again.
 
     Args:
         say: shows what is being done.
         model: a model folder; the shipped model if none is named.
+        load: puts the patient into the scene, T1c and perhaps others, named as such.
 
     Raises:
         SkipTest: the packages or a model are missing.
@@ -40,11 +45,14 @@ def run_scenario(say: Callable[[str], object], model: Path | None = None) -> Non
     if model is None and not shipped_models():
         raise SkipTest("No model ships with this version.")
 
-    say("Loading the sample patient")
-    load_sample()
-    slicer.util.selectModule("ParetoSeg")
-    panel = slicer.modules.ParetoSegWidget.panel
-    ui = slicer.modules.ParetoSegWidget.ui
+    say("Loading a patient")
+    load()
+    widget = slicer.modules.paretoseg.widgetRepresentation().self()
+    if slicer.util.mainWindow() is not None:
+        slicer.util.selectModule("ParetoSeg")
+    else:
+        widget.enter()
+    panel, ui = widget.panel, widget.ui
     if model is not None:
         panel.parameters.modelFolder = str(model)
     _until(lambda: panel.state is not None and panel.state.ready, "the inputs are ready")
@@ -56,7 +64,7 @@ def run_scenario(say: Callable[[str], object], model: Path | None = None) -> Non
     assert panel.running, ui.statusLabel.text
     _until(lambda: not panel.running, "the run has ended")
     assert panel.case is not None, ui.statusLabel.text
-    assert panel.case.found, "no lesion was found in the sample patient"
+    assert panel.case.found, "no lesion was found"
     segmentation = panel.case.segmentation
     count = len(panel.case.found)
 

@@ -45,8 +45,6 @@ class Start:
 def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettings, Start]:
     """Settings with the network of a model folder, and its weights.
 
-    Of the settings' own network only a UNet's ``refine`` counts, where the model has none yet.
-
     Raises:
         ModelFolderError: the folder is not a whole model.
         TrainingError: its images were prepared in another way than this run's.
@@ -62,12 +60,7 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
             f"The model {description.name} works at {_mm(description.spacing_mm)} and this run at "
             f"{_mm(settings.preprocessing.spacing_mm)}; set preprocessing.spacing_mm alike."
         )
-    arguments = dict(description.network_arguments)
-    if settings.network.name == description.network and not arguments.get("refine"):
-        # A correction at full resolution changes nothing at first, so it may be added.
-        added = settings.network.arguments.get("refine", 0)
-        arguments |= {"refine": added} if added else {}
-    kind = NetworkSettings(description.network, arguments)
+    kind = NetworkSettings(description.network, dict(description.network_arguments))
     origin = {"name": description.name, "fingerprint": file_hash(folder / DESCRIPTION)}
     return replace(settings, network=kind), Start(network.state_dict(), origin)
 

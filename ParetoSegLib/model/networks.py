@@ -73,21 +73,29 @@ def _segresnet(arguments: Arguments) -> nn.Module:
 def _unet(arguments: Arguments) -> nn.Module:
     from monai.networks.nets import UNet
 
-    from ParetoSegLib.model.refinement import RefinedUNet
-
     channels = arguments["channels"]
-    shape: dict[str, Any] = {
-        "spatial_dims": 3,
-        "in_channels": IN_CHANNELS,
-        "out_channels": OUT_CHANNELS,
-        "channels": channels,
-        "strides": (2,) * (len(channels) - 1),
-        "num_res_units": arguments["num_res_units"],
-        "dropout": arguments["dropout"],
-    }
-    if arguments["refine"]:
-        return RefinedUNet(arguments["refine"], len(MODALITIES), **shape)
-    return UNet(**shape)
+    return UNet(
+        spatial_dims=3,
+        in_channels=IN_CHANNELS,
+        out_channels=OUT_CHANNELS,
+        channels=channels,
+        strides=(2,) * (len(channels) - 1),
+        num_res_units=arguments["num_res_units"],
+        dropout=arguments["dropout"],
+    )
+
+
+def _half_unet(arguments: Arguments) -> nn.Module:
+    from ParetoSegLib.model.refinement import HalfUNet
+
+    return HalfUNet(
+        in_channels=IN_CHANNELS,
+        out_channels=OUT_CHANNELS,
+        images=len(MODALITIES),
+        filters=arguments["filters"],
+        refine=arguments["refine"],
+        dropout=arguments["dropout"],
+    )
 
 
 def _dynunet(arguments: Arguments) -> nn.Module:
@@ -151,17 +159,24 @@ NETWORKS: Mapping[str, NetworkKind] = MappingProxyType(
         "UNet": NetworkKind(
             _unet,
             MappingProxyType(
+                {"channels": _WIDTHS, "num_res_units": Number(0, 4), "dropout": _DROPOUT}
+            ),
+            _frozen(channels=(16, 32, 64, 128, 256), num_res_units=2, dropout=0.0),
+            _frozen(channels=(8, 16), num_res_units=1, dropout=0.0),
+            lambda arguments: len(arguments["channels"]) - 1,
+        ),
+        "HalfUNet": NetworkKind(
+            _half_unet,
+            MappingProxyType(
                 {
-                    "channels": _WIDTHS,
-                    "num_res_units": Number(0, 4),
-                    "dropout": _DROPOUT,
-                    # Channels of the correction at full resolution; 0 leaves it out.
+                    "filters": Numbers(Number(4, 512), 3, 7),
                     "refine": Number(0, 32),
+                    "dropout": _DROPOUT,
                 }
             ),
-            _frozen(channels=(16, 32, 64, 128, 256), num_res_units=2, dropout=0.0, refine=0),
-            _frozen(channels=(8, 16), num_res_units=1, dropout=0.0, refine=0),
-            lambda arguments: len(arguments["channels"]) - 1,
+            _frozen(filters=(16, 32, 64, 128, 256), refine=16, dropout=0.0),
+            _frozen(filters=(8, 16, 16), refine=4, dropout=0.0),
+            lambda arguments: len(arguments["filters"]),
         ),
         "DynUNet": NetworkKind(
             _dynunet,

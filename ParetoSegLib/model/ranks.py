@@ -47,11 +47,6 @@ class Ranks:
     run: str
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def wait(self) -> None:
-        """Until the processes started here have ended; how they did is no matter."""
-        for process in self.started:
-            process.wait()
-
     def stop(self) -> None:
         """End the processes started here that do not end by themselves, as Ctrl-C would."""
         for process in self.started:
@@ -63,6 +58,7 @@ class Ranks:
                     process.terminate()
                 else:
                     process.send_signal(signal.SIGINT)
+                process.wait()
 
 
 def start_ranks(

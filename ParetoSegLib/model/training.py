@@ -110,9 +110,7 @@ class Run:
             kind = settings.network
             network = build_network(kind.name, kind.arguments, kind.prior)
         if start is not None:
-            missing, unknown = network.load_state_dict(start, strict=False)
-            if unknown or any(not key.startswith("body.refinement.") for key in missing):
-                raise TrainingError("The weights to start from belong to another network.")
+            network.load_state_dict(start)
         self.network = network.to(processes.device).train()
         self.average = WeightAverage(self.network, settings.optimiser.ema_decay)
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -40,15 +41,13 @@ class Channel:
                 line = line[os.write(self._out, line) :]
 
     def listen(self, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
-        """Give every line to ``on_line`` until there will be no more, then call ``on_end``."""
+        """Give every line to ``on_line`` until there will be no more, then call ``on_end``.
+
+        That nobody listens to the answers is an end too.
+        """
         lines = LineCutter(LONGEST_REQUEST)
-        while True:
-            try:
-                piece = os.read(self._in, PIECE)
-            except OSError:  # how Windows reports that the other end is gone
-                piece = b""
-            if not piece:
-                break
-            for line in lines.cut(piece):
-                on_line(line)
+        with contextlib.suppress(OSError):  # a lost reader, or how Windows reports a lost writer
+            while piece := os.read(self._in, PIECE):
+                for line in lines.cut(piece):
+                    on_line(line)
         on_end()

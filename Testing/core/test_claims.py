@@ -1,4 +1,4 @@
-"""Marks in a shared folder: every item to one process, the dead noticed, the folder gone at the end."""
+"""Marks in a shared folder: every item to one process, and the dead are noticed."""
 
 from __future__ import annotations
 

@@ -1,60 +1,69 @@
-"""The filter kills the checkerboard and nothing else; the correction changes nothing at first."""
+"""Half resolution leaves no checkerboard; the correction sees the images voxel by voxel."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ParetoSegLib.model.networks import build_network
-from ParetoSegLib.model.refinement import binomial
+from ParetoSegLib.model.networks import build_network, check_patch
 
-PLAIN = {"channels": [4, 8], "num_res_units": 1}
-REFINED = {**PLAIN, "refine": 4}
-
-
-@given(st.sampled_from([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 1, 1)]), st.floats(-5, 5))
-def test_a_pattern_of_two_voxels_vanishes_and_a_constant_stays(axes, level):
-    index = torch.stack(torch.meshgrid(*[torch.arange(8.0)] * 3, indexing="ij"))
-    wave = (-1.0) ** sum(a * i for a, i in zip(axes, index, strict=True))
-    inside = binomial((wave + level)[None, None])[..., 1:-1, 1:-1, 1:-1]
-    assert torch.allclose(inside, torch.full_like(inside, level), atol=1e-5)
+FILTERS = [8, 8, 16]
+COARSE = {"filters": FILTERS, "refine": 0}
+REFINED = {"filters": FILTERS, "refine": 4}
 
 
-@given(st.integers(0, 2**31), st.integers(2, 7))
-def test_the_filter_keeps_the_range_and_commutes_with_mirroring(seed, size):
-    x = torch.randn(1, 2, size, 5, 4, generator=torch.Generator().manual_seed(seed))
-    y = binomial(x)
-    assert y.shape == x.shape
-    assert y.min() >= x.min() - 1e-6
-    assert y.max() <= x.max() + 1e-6
-    assert torch.allclose(binomial(x.flip(2, 3, 4)).flip(2, 3, 4), y, atol=1e-6)
+def ripple(logits: torch.Tensor) -> float:
+    """Share of the variation between voxels that alternates from one to the next."""
+    inside = logits[..., 2:-2, 2:-2, 2:-2]
+    sign = (-1.0) ** torch.arange(inside.shape[-1])
+    rows = inside - inside.mean(dim=-1, keepdim=True)
+    return float(((rows * sign).mean(-1) ** 2).mean() / (rows**2).mean())
+
+
+@settings(max_examples=5)
+@given(st.integers(0, 2**31))
+def test_no_checkerboard_even_untrained(seed):
+    torch.manual_seed(seed)
+    x, flags = torch.randn(1, 4, 24, 24, 24), torch.ones(1, 4)
+    with torch.no_grad():
+        half = ripple(build_network("HalfUNet", COARSE).eval()(x, flags))
+        unet = ripple(build_network("UNet", {"channels": [8, 8, 16]}).eval()(x, flags))
+    assert half < 0.25 * unet
 
 
 @pytest.fixture
-def pair():
+def network():
     torch.manual_seed(1)
-    plain = build_network("UNet", PLAIN).eval()
-    refined = build_network("UNet", REFINED).eval()
-    missing, unknown = refined.load_state_dict(plain.state_dict(), strict=False)
-    assert not unknown
-    assert all(key.startswith("body.refinement.") for key in missing)
-    return plain, refined
+    return build_network("HalfUNet", REFINED).eval()
 
 
-def test_a_trained_unet_can_be_given_a_correction(pair):
-    plain, refined = pair
-    x, flags = torch.randn(2, 4, 16, 16, 16), torch.ones(2, 4)
+def test_the_correction_tells_neighbouring_voxels_apart(network):
+    """Two images whose pairs of voxels have the same mean differ at full resolution alone."""
     with torch.no_grad():
-        assert torch.allclose(refined(x, flags), binomial(plain(x, flags)), atol=1e-6)
-
-
-def test_the_correction_learns_from_the_images_at_full_resolution(pair):
-    _, refined = pair
+        for parameter in network.body.coarse.parameters():
+            parameter.zero_()
+    x = torch.zeros(1, 4, 16, 16, 16)
+    x[0, 1, 8, 8, 8] = 5.0
+    moved = torch.roll(x, 1, dims=-1)
+    flags = torch.ones(1, 4)
     with torch.no_grad():
-        refined.body.refinement[-1].weight.fill_(0.5)
-    x = torch.zeros(1, 4, 16, 16, 16, requires_grad=True)
-    refined(x, torch.ones(1, 4))[0, 1, 8, 8, 8].backward()
-    near = x.grad[0, :, 7:10, 7:10, 7:10]
-    assert (near != 0).any()
+        a, b = network(x, flags), network(moved, flags)
+    assert torch.allclose(torch.roll(a, 1, dims=-1), b, atol=1e-5)
+    assert not torch.allclose(a, b, atol=1e-3)
+
+
+def test_an_empty_window_may_be_quiet_and_a_full_one_loud(network):
+    """Logits are not normalised: their spread follows what is in the window."""
+    flags = torch.ones(1, 4)
+    with torch.no_grad():
+        network.body.refinement[-1].weight.fill_(1.0)
+        spread = [float(network(torch.randn(1, 4, 16, 16, 16) * s, flags).std()) for s in (0.1, 9)]
+    assert spread[1] > 3 * spread[0]
+
+
+def test_every_level_halves_the_patch():
+    assert check_patch("HalfUNet", COARSE, (16, 24, 8)) == (16, 24, 8)
+    with pytest.raises(Exception, match="multiples of 8"):
+        check_patch("HalfUNet", COARSE, (12, 24, 8))

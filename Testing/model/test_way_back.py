@@ -29,7 +29,7 @@ def ways_back(draw):
     return WayBack(reference, working, tuple(box))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(ways_back(), st.integers(0, 99))
 def test_it_equals_the_general_resampler(way_back, seed):
     shape = tuple(s.stop - s.start for s in way_back.box)
@@ -37,10 +37,8 @@ def test_it_equals_the_general_resampler(way_back, seed):
     fast, general = restore(membership, way_back), way_back.restore(membership)
     assert fast.dtype == np.float32
     assert fast.shape == general.shape
-    # A voxel exactly on the rim of the crop may count as inside for one and outside for the other.
-    differs = np.abs(fast - general) > 1e-4
-    assert differs.mean() < 0.02 or not _clear_rim(way_back)
-    assert not differs.any() or not _clear_rim(way_back)
+    # A voxel exactly on the crop's rim may count as inside for one and outside for the other.
+    assert not _clear_rim(way_back) or np.abs(fast - general).max() < 1e-4
     assert fast.min() >= 0
     assert fast.max() <= 1
 

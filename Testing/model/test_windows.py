@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 SIDES = st.tuples(*[st.integers(1, 24)] * 3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(more=st.tuples(*[st.integers(0, 60)] * 3), patch=SIDES, overlap=st.floats(0, 0.95))
 def test_windows_are_monais(more, patch, overlap):
     shape = tuple(side + extra for side, extra in zip(patch, more, strict=True))
@@ -49,7 +49,7 @@ def stitched(values, overlap, half, patch=(8, 8, 8)):
     return stitcher.result()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 999),
     overlap=st.sampled_from([0.0, 0.25, 0.5, 0.9]),
@@ -64,7 +64,7 @@ def test_half_sums_are_close_for_small_and_large_logits(seed, overlap, exponent)
     # a quarter as much in membership.
     assert np.abs(half - values).max() <= 0.02 * np.abs(values).max() + 1e-3
     if overlap <= 0.5:
-        assert np.abs(half - values).max() <= 0.003 * np.abs(values).max() + 1e-5
+        assert np.abs(half - values).max() <= 0.003 * np.abs(values).max() + 1e-4
     assert half.dtype == np.float32
 
 

@@ -327,6 +327,19 @@ def test_a_result_that_is_removed_takes_everything_along(desk: Desk, dialogs) ->
     assert slicer.mrmlScene.GetNumberOfNodes() <= nodes + 1  # a segmentation's shared display
 
 
+def test_showing_no_result_gives_the_layers_back(desk: Desk) -> None:
+    add_images()
+    desk.settle()
+    before = layers()
+    desk.segment()
+    desk.choose(desk.ui.viewSelector, "Heat map")
+    assert layers() != before
+    desk.ui.resultSelector.setCurrentNode(None)
+    desk.settle()
+    assert layers() == before
+    assert desk.rows() == []
+
+
 def test_a_segmentation_deleted_elsewhere_leaves_no_ghost(desk: Desk) -> None:
     add_images()
     desk.segment()
@@ -407,7 +420,18 @@ def test_the_card_is_plain_text(desk: Desk) -> None:
     assert not desk.ui.modelCardText.isVisible()
 
 
-def test_reload_brings_new_code_and_keeps_the_result(desk: Desk) -> None:
+@pytest.fixture
+def old_code() -> Iterator[None]:
+    """Put our own modules back: other tests hold classes of theirs."""
+    ours = ("ParetoSeg", "ParetoSegPanel", "ParetoSegLib")
+    before = {n: m for n, m in sys.modules.items() if n.partition(".")[0] in ours}
+    yield
+    for name in [n for n in sys.modules if n.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reload_brings_new_code_and_keeps_the_result(old_code: None, desk: Desk) -> None:
     add_images()
     desk.segment()
     old = sys.modules["ParetoSegPanel.panel"]

@@ -37,7 +37,6 @@ def shared(model) -> Iterator[User]:
 def user(shared) -> Iterator[User]:
     """Before an empty scene; nothing that the panel raises may go unseen."""
     harness.close_scene()
-    harness.dialogs().clear()
     yield shared
     harness.process_events(0.1)
     failures = list(harness.slot_failures())
@@ -145,7 +144,6 @@ def test_two_patients_do_not_mix(user):
     harness.process_events(0.3)
     assert user.ui.lesionTable.model().rowCount() == 1
     assert user.case.reference.GetName() == "Anna T1c"
-    harness.dialogs().answer(True)
     user.ui.alphaSlider.value = 0.8
     harness.process_events(0.3)
     mask = slicer.util.arrayFromSegmentBinaryLabelmap(two.segmentation, "TC", second)

@@ -82,6 +82,7 @@ def _request(model: Path, overlap: float | None = None) -> SegmentRequest:
     return SegmentRequest({"t1c": (head(), GRID)}, model, "cpu", "case", overlap)
 
 
+@pytest.mark.slow
 def test_segment_twice_cancel_crash_and_segment_again(told: Told, model: Path) -> None:
     """The life of a worker in one go: each start takes seconds."""
     assert told.begin(_request(model)).wait(120), told.log

@@ -88,6 +88,7 @@ def test_a_day_in_the_life_of_a_worker(exchange: Exchange, model: Path) -> None:
     assert list((exchange.path / WORKING).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_panel_takes_its_worker_and_files_with_it(tmp_path: Path, model: Path) -> None:
     """Slicer crashes in the middle of a case: the pipe ends, the worker too, nothing stays."""
     panel = subprocess.Popen(

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def missing() -> str | None:
         import slicer_core  # noqa: F401
     except ImportError as error:
         return f"slicer-core does not load here ({error})."
+    return _missing_graphics()
+
+
+def _missing_graphics() -> str | None:
+    """Why nothing can be drawn here; VTK would end the process when it tries."""
+    import vtk
+
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(1)
+    if type(window).__name__ == "vtkOSOpenGLRenderWindow" and find_library("OSMesa") is None:
+        return "VTK finds neither an EGL driver nor OSMesa here (Debian: libegl-mesa0)."
+    if sys.platform == "win32" and not window.SupportsOpenGL():
+        return "This Windows has no OpenGL 3.2."
     return None
 
 
@@ -128,7 +142,10 @@ def slot_failures() -> list[BaseException]:
 
 def fresh_scene() -> Any:
     """Leaves the panel, closes the scene and returns it empty, with nothing left from before."""
+    import qt
+
     drop_widget()
+    qt.QSettings().clear()
     core().close_scene()
     dialogs().clear()
     slot_failures().clear()

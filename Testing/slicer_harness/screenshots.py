@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from slicer_harness import harness  # noqa: E402
 
-PANEL_WIDTH = 460
+PANEL_WIDTH = 550
 VIEW = (900, 900)
 FIELD_OF_VIEW_MM = 70.0
 WAIT_S = 1800.0

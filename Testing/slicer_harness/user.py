@@ -13,7 +13,7 @@ import vtk
 
 from . import harness
 
-WAIT_S = 120.0
+WAIT_S = 240.0
 SEQUENCE_NAMES = {"t1c": "T1c", "t1n": "T1", "t2w": "T2", "t2f": "FLAIR"}
 
 

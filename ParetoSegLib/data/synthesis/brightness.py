@@ -27,7 +27,7 @@ class Parts:
 def draw_edema(rng: np.random.Generator, anchors: Mapping[str, Anchors]) -> dict[str, float]:
     """Brightness of fully developed edema: one fluid and one scanner a patient."""
     wet = rng.uniform(0.3, 1.0)
-    dark, also_dark = (0.3 - 1.0 * wet) * rng.uniform(0.5, 1.0, 2)
+    dark, also_dark = (0.3 - 1.3 * wet) * rng.uniform(0.4, 1.0, 2)
     values = {}
     for modality, a in anchors.items():
         if modality == "t1n":
@@ -49,16 +49,19 @@ def draw_parts(
     # Share of the way from grey matter down to CSF on T1.
     dark = {"cystic": (0.35, 1.0), "hollow": (0.25, 0.9)}.get(plan.kind, (-0.05, 0.8))
     dark_t1c = rng.uniform(*dark)
-    dark_t1n = dark_t1c * rng.uniform(0.1, 1.05)
+    dark_t1n = dark_t1c * rng.uniform(-0.3, 1.0)
     wet = {"cystic": (0.5, 1.4), "hollow": (0.3, 0.9)}.get(plan.kind, (0.05, 0.85))
     wet_t2 = rng.uniform(*wet)
     suppressed = rng.random() < (0.35 if cystic else 0.12)
     protein = rng.uniform(0.0, 1.0)
     flair = np.exp(rng.uniform(np.log(0.8), np.log(1.9)))
 
-    solid = rng.uniform(-0.6, 0.35)
+    solid = rng.uniform(-0.55, 0.6)
     cell = rng.uniform(-0.25, 0.4)
     flair_tissue = np.exp(rng.uniform(np.log(0.8), np.log(1.6)))
+    if plan.faint is not None:
+        # What no sequence shows nobody could have outlined: T2 and FLAIR betray it a little.
+        cell, flair_tissue = rng.uniform(0.08, 0.4), rng.uniform(1.12, 1.6)
     parts = {}
     for modality, a in anchors.items():
         white, grey, fluid = a.white, a.grey, a.fluid

@@ -14,8 +14,8 @@ import numpy as np
 from ParetoSegLib.core.geometry import Box, signed_distance
 from ParetoSegLib.data.synthesis.fields import SmoothField
 
-_EXACT_BELOW_MM = 4.0
-"""Smaller cores are sampled point by point; larger ones are flat within a voxel."""
+_EXACT_BELOW_MM = 6.0
+"""Smaller cores are sampled point by point; larger ones are nearly flat within a voxel."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def core_membership(
 
     Returns:
         The box of the grid that holds the lesion; ``et`` and ``tc`` inside it: float32 in [0, 1],
-        et ≤ tc, counted on a grid 3 (large lesions) or 4 times finer; and the depth below the
-        core's surface at the voxels' centres in about mm.
+        et ≤ tc, counted on a grid 3 (large lesions) to 6 (small ones) times finer; and the depth
+        below the core's surface at the voxels' centres in about mm.
     """
     box = core_box(plan, shape, spacing_mm)
     room = None if space is None else _room(space[box], spacing_mm)
@@ -183,11 +183,9 @@ def core_membership(
     if plan.has_rim:
         inner_slopes = slopes_of(inner)
         cut |= np.abs(inner) < _half_change(inner_slopes)
-    if plan.radius_mm < _EXACT_BELOW_MM and room is None:
-        offsets = sample_offsets(4)
-        where = (np.argwhere(cut) + [s.start for s in box])[:, None, :] + offsets
-        points = (where * np.array(spacing_mm)).astype(np.float32)
-        sample_depth, sample_inner = plan.depth(points)
+    if plan.radius_mm < _EXACT_BELOW_MM:
+        offsets = sample_offsets(6 if plan.radius_mm < 2.5 else 4)
+        sample_depth, sample_inner = _exact(plan, cut, box, offsets, spacing_mm, room)
     else:
         offsets = sample_offsets(4 if plan.radius_mm < 2 * _EXACT_BELOW_MM else 3)
         sample_depth = sampled(depth, slopes, cut, offsets)
@@ -202,6 +200,27 @@ def core_membership(
     if space is not None:
         tc, et = tc * space[box], et * space[box]
     return box, et, tc, depth
+
+
+def _exact(
+    plan: LesionPlan,
+    where: np.ndarray,
+    box: Box,
+    offsets: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    room: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """``plan.depth`` at ``offsets`` within each voxel of ``where``, no deeper than the room."""
+    from scipy import ndimage
+
+    places = np.argwhere(where)[:, None, :] + offsets
+    points = (places + [side.start for side in box]) * np.array(spacing_mm)
+    depth, inner = plan.depth(points.astype(np.float32))
+    if room is None:
+        return depth, inner
+    left = ndimage.map_coordinates(room, places.reshape(-1, 3).T, order=1, mode="nearest")
+    lost = np.maximum(depth - left.reshape(depth.shape), 0)
+    return depth - lost, inner - lost
 
 
 def sample_offsets(finer: int) -> np.ndarray:

@@ -63,15 +63,21 @@ def _near_fluid(tissues: np.ndarray, where: np.ndarray) -> np.ndarray:
     return np.where(found, np.float32(1), np.float32(0.15))
 
 
+def _count(usual: int, frame: Frame) -> int:
+    """How many points cover a sheet at a voxel's distance: fewer in a smaller head."""
+    finer = 1.0 / min(1.0, float(min(frame.spacing_mm)))
+    return max(12, round(usual * frame.scale * finer))
+
+
 def _falx(rng: np.random.Generator, tissues: np.ndarray, frame: Frame) -> Distractor | None:
-    angle = np.linspace(np.deg2rad(-8), np.deg2rad(196), 260)
+    angle = np.linspace(np.deg2rad(-8), np.deg2rad(196), _count(260, frame))
     anterior, superior = np.cos(angle), np.sin(angle)
     rim = np.stack([np.zeros_like(angle), -20 + 85 * anterior, 10 + 70 * superior], axis=1)
     rim_voxels = frame.on_hull(frame.voxels(rim))
     centre = frame.voxels(np.array([0.0, -20.0, 10.0]))[0]
     # It is narrow in front and reaches down to the tentorium behind.
     inner = np.interp(-anterior, [-1, 0, 1], [0.85, rng.uniform(0.7, 0.85), rng.uniform(0.4, 0.55)])
-    part = np.linspace(0, 1, 70)
+    part = np.linspace(0, 1, _count(70, frame))
     reach = inner[:, None] + (0.99 - inner[:, None]) * part[None]
     points = (centre + (rim_voxels - centre)[:, None] * reach[..., None]).reshape(-1, 3)
     points[:, 2] = frame.x_middle(points[:, 0], points[:, 1])
@@ -86,8 +92,9 @@ def _tentorium(rng: np.random.Generator, tissues: np.ndarray, frame: Frame) -> D
         for knots in (_FREE_EDGE, _ATTACHED):
             places = np.array(knots, float) * (side, 1, 1) + (0, 0, lift)
             path = smooth_path(frame.voxels(places), step=0.25)
-            edges.append(path[np.linspace(0, len(path) - 1, 110).astype(int)])
-        part = np.linspace(0, 1, 75)[None, :, None]
+            rows = np.linspace(0, len(path) - 1, _count(110, frame)).astype(int)
+            edges.append(path[rows])
+        part = np.linspace(0, 1, _count(75, frame))[None, :, None]
         sides.append((edges[0][:, None] * (1 - part) + edges[1][:, None] * part).reshape(-1, 3))
     return _sheet(rng, tissues, frame, np.concatenate(sides), "tentorium")
 

@@ -10,7 +10,7 @@ import numpy as np
 from ParetoSegLib.core.errors import ConfigError
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, encode_labels
 from ParetoSegLib.core.seeds import derive_seed
-from ParetoSegLib.data.synthesis import contrast, heads
+from ParetoSegLib.data.synthesis import contrast
 from ParetoSegLib.data.synthesis.distractors import draw_distractors
 from ParetoSegLib.data.synthesis.edema import edema_membership
 from ParetoSegLib.data.synthesis.falx import Falx
@@ -26,7 +26,9 @@ from ParetoSegLib.data.synthesis.scanner import Protocol, acquire, draw_protocol
 from ParetoSegLib.data.synthesis.settings import SynthesisSettings
 from ParetoSegLib.data.synthesis.sizes import draw_radii
 from ParetoSegLib.data.synthesis.slabs import in_slabs
+from ParetoSegLib.data.synthesis.stripping import draw_cut, stripped, tightened
 from ParetoSegLib.data.synthesis.tumour import Canvas, GrownLesion, paint_lesions
+from ParetoSegLib.data.synthesis.variation import varied
 
 _SHARED_MM = 2.0
 """Within this distance of a core's surface, the border of a whole tumour is the core's."""
@@ -54,12 +56,12 @@ def make_patient(
         part: np.random.default_rng(derive_seed(seed, part))
         for part in ("head", "plan", "shape", "paint", "distract", "tumour", "scan")
     }
-    head = heads.varied(head, streams["head"], settings.deform_mm)
+    head = varied(head, streams["head"], settings.deform_mm)
     if head.whole and streams["head"].random() < settings.stripped_share:
-        cut = heads.draw_cut(streams["head"]) if settings.rescan else None
-        head = heads.stripped(head, cut=cut, rng=streams["head"])
+        cut = draw_cut(streams["head"]) if settings.rescan else None
+        head = stripped(head, cut=cut, rng=streams["head"])
     elif head.images and not head.whole and settings.rescan and streams["head"].random() < 0.5:
-        head = heads.tightened(head, streams["head"])
+        head = tightened(head, streams["head"])
     if not growth_space(head.tissues).any():
         raise ConfigError(f"The head {head.name} holds no brain; choose another background.")
 

@@ -29,12 +29,12 @@ def draw_plan(
     rough = {"cystic": (0.03, 0.12), "necrotic": (0.10, 0.22), "solid": (0.03, 0.16)}
     roughness = rng.uniform(*rough.get(kind, (0.05, 0.17))) if radius_mm > 2 else 0.03
     rim, ragged, gap, septa = _rim(rng, kind, radius_mm, large)
-    enhancement = np.exp(rng.uniform(np.log(0.3), np.log(1.4)))
+    enhancement = np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
     faint = None
     if weak:
-        enhancement = rng.uniform(0.07, 0.30)
-        # Most weak ones hardly differ from what is around them, whatever that is.
-        faint = rng.uniform(0.5, 2.0) if rng.random() < 0.75 else None
+        enhancement = rng.uniform(0.1, 0.45)
+        # Half of the weak ones hardly differ from what is around them, whatever that is.
+        faint = rng.uniform(0.5, 2.0) if rng.random() < 0.5 else None
     return LesionPlan(
         kind=kind,
         centre_mm=centre_mm,
@@ -123,7 +123,8 @@ def _edema(
     rng: np.random.Generator, radius_mm: float, large: bool, settings: SynthesisSettings
 ) -> float:
     """Reach of edema: none, in proportion to the core, or huge around a small one."""
-    if rng.random() >= settings.edema_share * (1.0 if large else 0.5):
+    # Edema becomes the rule at about 9 mm diameter (Schneider et al. 2017).
+    if rng.random() >= settings.edema_share * (1.0 if radius_mm > 4.5 else 0.65 if large else 0.3):
         return 0.0
     low, high = settings.edema_mm
     if large and rng.random() < 0.3:

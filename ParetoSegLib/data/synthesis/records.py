@@ -129,14 +129,15 @@ def _difference(
 
 
 def _volumes_cc(lesion: GrownLesion, grid: Grid) -> dict[str, float]:
-    whole = float(lesion.tc.sum())
+    enhancing, core = float(lesion.et.sum(dtype=float)), float(lesion.tc.sum(dtype=float))
+    whole = core
     if lesion.edema is not None and lesion.edema_box is not None:
         full = lesion.edema.copy()  # its box holds the core's
         part = full[_within(lesion.core_box, lesion.edema_box)]
         np.maximum(part, lesion.tc, out=part)
-        whole = float(full.sum())
+        whole = max(core, float(full.sum(dtype=float)))  # sums are rounded in their own order
     cc = grid.voxel_mm3 / 1000
-    volumes = {"et": float(lesion.et.sum()), "tc": float(lesion.tc.sum()), "wt": whole}
+    volumes = {"et": min(enhancing, core), "tc": core, "wt": whole}
     return {region: volume * cc for region, volume in volumes.items()}
 
 

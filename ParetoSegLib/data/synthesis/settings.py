@@ -47,7 +47,7 @@ class SynthesisSettings:
         kinds: weight of each of ``KINDS`` among lesions of more than about 2 mm radius; small ones
             are solid, ring-like or bloody.
         weak_share: share of lesions that enhance only weakly.
-        edema_share: share of medium and large lesions with edema; small ones have half of it.
+        edema_share: share of lesions above 9 mm diameter with edema; fewer of the smaller ones.
         edema_mm: least and most reach of edema through white matter.
         stripped_share: share of whole heads that are skull-stripped first.
         distractors: whether to draw vessels, choroid plexus, dura and plaques.

@@ -9,8 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from ParetoSegLib.core.errors import LabelError, LayoutError
+from ParetoSegLib.data.synthesis.clustering import clustered
 from ParetoSegLib.data.synthesis.head_files import find_heads, read_label_map, shipped_heads
-from ParetoSegLib.data.synthesis.heads import small_head, stripped, varied
+from ParetoSegLib.data.synthesis.heads import small_head
+from ParetoSegLib.data.synthesis.stripping import stripped
 from ParetoSegLib.data.synthesis.tissues import (
     BRAIN,
     Tissue,
@@ -18,6 +20,7 @@ from ParetoSegLib.data.synthesis.tissues import (
     reduce_labels,
     without_layers,
 )
+from ParetoSegLib.data.synthesis.variation import varied
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 
@@ -126,3 +129,61 @@ def test_a_real_patient_becomes_a_head() -> None:
     white, grey = head.tissues == Tissue.WHITE, head.tissues == Tissue.CORTEX
     assert head.images["t1n"][white].mean() > head.images["t1n"][grey].mean()
     assert 0.2 < white.sum() / (head.tissues > 0).sum() < 0.7
+
+
+def test_heads_come_from_a_mix_of_places(tmp_path: Path) -> None:
+    head = small_head(8, 48)
+    one, other = tmp_path / "maps", tmp_path / "single.nii.gz"
+    one.mkdir()
+    sitk.WriteImage(head.grid.image(head.tissues), str(one / "a.nii.gz"))
+    sitk.WriteImage(head.grid.image(head.tissues), str(other))
+    patient = tmp_path / "patients" / "patient01"
+    patient.mkdir(parents=True)
+    brain = belongs(head.tissues, (*BRAIN, Tissue.CSF, Tissue.VENTRICLE))
+    shades = np.array([0, 100, 70, 80, 90, 20, 20] + [0] * 10, np.float32)
+    for name in ("T1", "T1POST", "T2", "FLAIR"):
+        image = shades[head.tissues] * brain
+        sitk.WriteImage(head.grid.image(image), str(patient / f"{name}.nii.gz"))
+    (tmp_path / "patients" / "LICENSE.txt").write_text("CC-BY, DOI: 10.1007/s12021-017-9348-7")
+    files = find_heads(one, other, "mni", tmp_path / "patients")
+    assert [file.name for file in files] == ["a", "single", "mni", "patient01"]
+    real = files[3].load()
+    assert real.licence == "CC BY"
+    assert "Lesjak" in real.source
+    assert [file.name for file in find_heads(patient)] == ["patient01"]
+
+
+def test_clustering_finds_the_tissues_of_a_clean_image() -> None:
+    head = small_head(3)
+    inside = belongs(head.tissues, (*BRAIN, Tissue.CSF, Tissue.VENTRICLE))
+    t1 = np.array([0, 100, 70, 75, 95, 20, 22] + [0] * 10, np.float32)[head.tissues]
+    t2 = np.array([0, 50, 70, 60, 55, 180, 170] + [0] * 10, np.float32)[head.tissues]
+    rng = np.random.default_rng(0)
+    drift = np.linspace(0.85, 1.15, t1.shape[2], dtype=np.float32)
+    t1 = (t1 * drift + rng.normal(0, 2, t1.shape)).astype(np.float32)
+    found = clustered(t1, inside, head.grid.spacing_mm, t2)
+    assert (found[~inside] == 0).all()
+    for tissue in (Tissue.WHITE, Tissue.CORTEX):
+        right = found[head.tissues == tissue] == tissue
+        assert right.mean() > 0.8
+    fluid = belongs(found, (Tissue.CSF, Tissue.VENTRICLE))
+    assert fluid[belongs(head.tissues, (Tissue.CSF, Tissue.VENTRICLE))].mean() > 0.8
+
+
+@pytest.mark.slow
+def test_the_average_brain_becomes_a_head() -> None:
+    pytest.importorskip("nilearn")
+    (file,) = find_heads("mni")
+    head = file.load()
+    assert not head.whole
+    assert not head.images
+    assert "ICBM" in head.licence
+    brain_cc = belongs(head.tissues, BRAIN).sum() * head.grid.voxel_mm3 / 1000
+    assert 1200 < brain_cc < 2000
+    present = set(np.unique(head.tissues).tolist())
+    assert present == {0, *BRAIN, Tissue.VENTRICLE, Tissue.CSF}
+    # LPS: the cerebellum is behind and below.
+    stem = np.argwhere(head.tissues == Tissue.STEM).mean(axis=0)
+    deep = np.argwhere(head.tissues == Tissue.DEEP).mean(axis=0)
+    assert stem[0] < deep[0]
+    assert stem[1] > deep[1]

@@ -17,7 +17,7 @@ from ParetoSegLib.data.synthesis.contrast import draw_palette
 from ParetoSegLib.data.synthesis.distractors import draw_distractors
 from ParetoSegLib.data.synthesis.heads import Head, small_head
 from ParetoSegLib.data.synthesis.patient import SyntheticPatient, make_patient
-from ParetoSegLib.data.synthesis.settings import SynthesisSettings
+from ParetoSegLib.data.synthesis.settings import KINDS, SynthesisSettings
 from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs
 
 
@@ -128,12 +128,50 @@ def test_brightness_keeps_the_order_of_tissues() -> None:
 
 
 def test_a_quarter_of_the_lesions_is_faint() -> None:
-    faint = []
-    head = small_head(0, voxels=48)
+    """Contrast-to-noise below 2 as imaged: neither rare nor the rule."""
+    contrast = []
+    head = small_head(0, voxels=56)
     for seed in range(8):
-        patient = make_patient(head, seed, SynthesisSettings(lesions=(10, 14), radius_mm=(1, 3)))
-        faint += [lesion.contrast_to_noise < 4 for lesion in patient.lesions]
-    assert 0.1 < np.mean(faint) < 0.7
+        patient = make_patient(head, seed, SynthesisSettings(lesions=(8, 12), radius_mm=(1, 4)))
+        contrast += [lesion.contrast_to_noise for lesion in patient.lesions]
+    assert 0.12 < np.mean(np.array(contrast) < 2) < 0.5
+    assert np.median(contrast) > 2
+
+
+def test_raters_draw_nearly_the_truth() -> None:
+    settings_ = SynthesisSettings(lesions=(2, 2), radius_mm=(5.0, 7.0), raters=3)
+    patient = make_patient(small_head(3), 8, settings_)
+    for region, least in (("tc", 0.7), ("wt", 0.6)):
+        true = patient.truth[region] >= 0.5
+        away = distance_to(true, patient.grid.spacing_mm)
+        within = distance_to(~true, patient.grid.spacing_mm)
+        for rater in patient.raters:
+            drawn = rater[region]
+            assert 2 * (true & drawn).sum() / (true.sum() + drawn.sum()) > least
+            assert away[drawn].max() < 5
+            assert within[~drawn].max() < 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_what_it_is_called(kind: str) -> None:
+    settings_ = SynthesisSettings(
+        lesions=(1, 1),
+        radius_mm=(8.0, 8.0),
+        kinds={kind: 1.0},
+        weak_share=0.0,
+        distractors=False,
+    )
+    enhancing = []
+    for seed in range(2):
+        patient = make_patient(small_head(1), seed, settings_)
+        assert_sound(patient)
+        (lesion,) = patient.lesions
+        assert lesion.kind == kind
+        enhancing.append(lesion.volumes_cc["et"] / lesion.volumes_cc["tc"])
+    least, most = {"hollow": (0.0, 0.3), "cystic": (0.0, 0.8), "solid": (0.5, 1.0)}.get(
+        kind, (0.1, 1.0)
+    )
+    assert least <= np.mean(enhancing) <= most
 
 
 def test_distractors_are_there_and_belong_to_no_region() -> None:

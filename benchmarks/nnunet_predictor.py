@@ -5,7 +5,8 @@
 
 Each run is a process of its own, imports and all; the two take turns. nnU-Net gets the network
 wrapped (the presence flags are fixed), a plan with the model's patch and spacing, its default
-window step of ½, its Gaussian weights, no mirroring, and one process each for reading and writing.
+window step of ½, its Gaussian weights, no mirroring, and everything in one process. It writes the
+segmentation, and with ``--peer-writes all`` the probabilities too, which ParetoSeg always does.
 It normalises by its own z-score, so the segmentations are not compared, only the time.
 """
 
@@ -33,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("cases", type=Path, nargs="+", metavar="CASE")
     flags.add_argument("--model", type=Path, required=True)
     flags.add_argument("--device", default="cpu")
+    choices = ("segmentation", "all")
+    flags.add_argument("--peer-writes", default=choices[0], choices=choices)
     flags.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     flags.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     flags.set_defaults(rounds=5)
@@ -65,6 +68,7 @@ def compare(options: argparse.Namespace) -> None:
                 for way in WAYS:
                     given = [case, "--way", way, "--place", Path(scratch) / way]
                     given += ["--model", options.model, "--device", options.device]
+                    given += ["--peer-writes", options.peer_writes]
                     facts = run_fresh(Path(__file__), given)
                     if turn:
                         runs[way].append(facts)
@@ -81,7 +85,13 @@ def compare(options: argparse.Namespace) -> None:
     for result in results:
         middle, quartiles = shown(result["faster"], 1)
         console.print(f"{result['case']}: {middle} times faster ({quartiles})")
-    write(options.output, options.quick, model=options.model.name, cases=results)
+    write(
+        options.output,
+        options.quick,
+        model=options.model.name,
+        peer_writes=options.peer_writes,
+        cases=results,
+    )
 
 
 def run_paretoseg(options: argparse.Namespace) -> None:
@@ -177,7 +187,7 @@ def run_nnunet(options: argparse.Namespace) -> None:
     predictor.predict_from_files_sequential(
         [[str(files.images[m]) for m in MODALITIES]],
         [str(options.place / files.name)],
-        save_probabilities=True,
+        save_probabilities=options.peer_writes == "all",
         overwrite=True,
     )
     report(
@@ -204,7 +214,7 @@ def plan(patch: tuple[int, int, int], spacing_mm: tuple[float, float, float]) ->
         "image_reader_writer": "SimpleITKIO",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
-        "foreground_intensity_properties_per_channel": {},
+        "foreground_intensity_properties_per_channel": {str(i): {} for i in range(4)},
         "configurations": {
             "3d_fullres": {
                 "data_identifier": "nnUNetPlans_3d_fullres",

@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--backend", default="auto", choices=("auto", "torch", "openvino"))
+    parser.add_argument("--roi", type=int, default=96, help="side of the plain way's windows")
     parser.add_argument("--peer-writes", default="segmentation", choices=("segmentation", "all"))
     parser.add_argument("--output", type=Path)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
@@ -66,7 +67,7 @@ def compare(options: argparse.Namespace) -> None:
                     place = Path(scratch) / way
                     arguments = [case, "--way", way, "--place", place, "--model", options.model]
                     arguments += ["--device", options.device, "--backend", options.backend]
-                    arguments += ["--peer-writes", options.peer_writes]
+                    arguments += ["--peer-writes", options.peer_writes, "--roi", options.roi]
                     facts = run_fresh(Path(__file__), arguments)
                     if turn:
                         runs[way].append(facts)
@@ -91,6 +92,7 @@ def compare(options: argparse.Namespace) -> None:
             "model": options.model.name,
             "rounds": options.rounds,
             "peer_writes": options.peer_writes,
+            "roi": options.roi,
             "cases": results,
         }
         with whole_file(options.output) as file:
@@ -195,7 +197,7 @@ def run_monai(options: argparse.Namespace) -> None:
             array = arrays[modality]
             images[0, channel] = torch.from_numpy(normalise(array, brain, array != 0))
     flags = torch.tensor([[float(m in arrays) for m in MODALITIES]], device=device)
-    inferer = SlidingWindowInferer(roi_size=(96, 96, 96), overlap=0.5, mode="gaussian")
+    inferer = SlidingWindowInferer(roi_size=(options.roi,) * 3, overlap=0.5, mode="gaussian")
 
     def predict() -> Any:
         with torch.no_grad():

@@ -130,7 +130,7 @@ def _paint_core(canvas: Canvas, lesion: GrownLesion, rng: np.random.Generator) -
     grain = canvas.field(rng, 1.5, box)
     # One pattern of more and less living tissue shows in every sequence.
     uneven = rng.uniform(0.0, 0.08) if rng.random() < 0.35 else rng.uniform(0.08, 0.35)
-    vital = np.clip(uneven * (patch + 0.4 * grain), -0.8, 0.8)
+    vital = np.clip(uneven * (patch + 0.15 * grain), -0.8, 0.8)
     rough = 0.05 * patch + 0.04 * grain
     blood = _blood(lesion, patch, rng)
     layer = _sediment(lesion, canvas.spacing_mm, rng)

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import ParetoSegLib
 from ParetoSegLib.core.cache_folder import cache_folder
+from ParetoSegLib.model import networks
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +43,13 @@ class Converted:
 def entry_of(identity: str, patch: tuple[int, int, int]) -> Path | None:
     """The folder of a network for one window size; ``None`` where the user has no cache.
 
-    Its name is a hash of the network's identity, the window, and the versions of all that has a
-    part in the conversion.
+    Its name is a hash of the network's identity, the window, the code that builds networks, and
+    the versions of all that has a part in the conversion.
     """
     root = cache_folder()
     if root is None:
         return None
-    told = [FORMAT, identity, list(patch)]
+    told = [FORMAT, identity, list(patch), _code()]
     told += [_version(package) for package in ("openvino", "torch", "monai")]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     return root / "openvino" / digest[:32]
@@ -110,6 +112,14 @@ def _drop_oldest(folder: Path) -> None:
     entries.sort(key=lambda path: (path / HASHES).stat().st_mtime, reverse=True)
     for path in entries[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _code() -> str:
+    """The hash of the file that builds networks: their layers may change with their names kept."""
+    try:
+        return hashlib.sha256(Path(networks.__file__).read_bytes()).hexdigest()
+    except OSError:
+        return ParetoSegLib.__version__
 
 
 def _version(package: str) -> str:

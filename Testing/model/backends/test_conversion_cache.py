@@ -50,7 +50,9 @@ def test_what_was_written_is_read_back() -> None:
 def test_weights_window_and_versions_tell_entries_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {_entry(), _entry("b"), entry_of("a", (16, 16, 32))}
     monkeypatch.setattr(conversion_cache, "_version", lambda package: "99.0")
-    assert len({*entries, _entry()}) == 4
+    entries.add(_entry())
+    monkeypatch.setattr(conversion_cache, "_code", lambda: "other layers")
+    assert len({*entries, _entry()}) == 5
 
 
 @pytest.mark.parametrize("name", [LAYERS, WEIGHTS, HASHES])

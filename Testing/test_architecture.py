@@ -193,9 +193,7 @@ def test_importing_the_package_loads_nothing() -> None:
     assert not _modules_after("import ParetoSegLib") & {*HEAVY, *GUI, "numpy", "SimpleITK", "rich"}
 
 
-@pytest.mark.parametrize(
-    "command", sorted(c for c in COMMANDS if (LIBRARY / f"{c}.py").is_file())
-)
+@pytest.mark.parametrize("command", sorted(c for c in COMMANDS if (LIBRARY / f"{c}.py").is_file()))
 def test_help_is_answered_before_torch_loads(command: str) -> None:
     code = f"""
 import importlib, sys

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -118,13 +119,12 @@ def whole_case(found: Found) -> str:
     rows = []
     for case in found["cases"]:
         for way, runs in case["runs"].items():
-            walls = sorted(run["wall_seconds"] for run in runs)
-            networks = sorted(run["network_seconds"] for run in runs)
-            memory = sorted(run["memory_mb"] or 0 for run in runs)
-            half = len(runs) // 2
-            held = f"{memory[half]:.0f}" if memory[half] else "n/a"
-            between = f"{walls[0]:.2f} to {walls[-1]:.2f}"
-            numbers = [f"{walls[half]:.2f}", between, f"{networks[half]:.2f}", held]
+            walls = [run["wall_seconds"] for run in runs]
+            network = median(run["network_seconds"] for run in runs)
+            memory = [run["memory_mb"] for run in runs]
+            held = "n/a" if None in memory else f"{median(memory):.0f}"
+            between = f"{min(walls):.2f} to {max(walls):.2f}"
+            numbers = [f"{median(walls):.2f}", between, f"{network:.2f}", held]
             rows.append([case["case"], way, runs[0]["backend"], *numbers])
     head = ["case", "way", "backend", "median s", "all s", "network s", "memory MB"]
     return table(head, rows)

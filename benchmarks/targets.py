@@ -9,6 +9,9 @@ from typing import Any
 
 Found = Mapping[str, Any]
 
+UNTRAINED = "untrained"
+"""The model of random weights: its time counts, what it says does not."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -47,7 +50,14 @@ def _largest_memory(found: Found) -> float | None:
 
 
 def _least_dice(found: Found) -> float | None:
+    if found["model"] == UNTRAINED:
+        return None
     return min(value for case in found["cases"] for value in case["dice"].values())
+
+
+def _lost(found: Found) -> float | None:
+    seen = sum(case["lesions"][1] for case in found["cases"])
+    return float(found["lost"]) if seen and found["model"] != UNTRAINED else None
 
 
 def _slider(found: Found) -> float | None:
@@ -90,7 +100,7 @@ TARGETS = (
     Target("peak memory above the imports", MONAI, "≤ 50 %", "whole_case",
            _largest_memory, lambda v: v <= 0.5, "{:.0%}"),
     Target("lesions lost by the fast path", "fp32, overlap ½", "0", "agreement",
-           lambda found: found["lost"], lambda v: v == 0, "{:.0f}"),
+           _lost, lambda v: v == 0, "{:.0f}"),
     Target("whole case on a CPU, file to files", "nnU-Net's predictor, no mirroring", "≥ 5 ×",
            "nnunet_predictor",
            lambda found: min(case["faster"]["quartiles"][1] for case in found["cases"]),

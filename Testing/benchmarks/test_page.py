@@ -61,6 +61,16 @@ def test_a_target_is_met_or_missed_by_the_number(page) -> None:
     assert len(found) == len(page.TARGETS)
 
 
+@pytest.mark.parametrize(
+    ("model", "seen", "said"), [("a", 3, "0"), ("a", 0, None), ("untrained", 3, None)]
+)
+def test_what_random_weights_say_meets_no_target(page, model: str, seen: int, said) -> None:
+    found = {"machine": MACHINE, "model": model, "lost": 0, "cases": [{"lesions": [seen, seen]}]}
+    table = rows(page.target_table({"agreement": found}))
+    by_name = {row[0]: row[-2] for row in table}
+    assert by_name["lesions lost by the fast path"] == (said or "not measured")
+
+
 def test_filling_twice_is_filling_once_and_prose_stays(page) -> None:
     results = {"step_time": STEP_TIME}
     text = "".join(PROSE.format(name) for name in ("targets", "machines", "step_time", "ddp"))

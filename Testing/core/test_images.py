@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import (
@@ -191,18 +191,25 @@ def test_truncated_anywhere(suffix: str, share: float, tmp_path_factory) -> None
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 @settings(max_examples=30, deadline=None)
 @given(share=st.floats(0.6, 0.97), bit=st.integers(0, 7))
-def test_a_flipped_bit_among_the_voxels_is_seen(
+@example(share=0.9444515194735993, bit=7)
+def test_a_flipped_bit_never_changes_a_voxel_in_silence(
     suffix: str,
     share: float,
     bit: int,
     tmp_path_factory,  # type: ignore[no-untyped-def]
 ) -> None:
     path = tmp_path_factory.mktemp("bit") / f"a{suffix}"
-    write_image(picture(shape=(12, 12, 12)), path)
+    image = picture(shape=(12, 12, 12))
+    write_image(image, path)
     content = bytearray(path.read_bytes())
     content[int(share * len(content))] ^= 1 << bit
     path.write_bytes(content)
-    assert isinstance(refusal(path), ImageReadError)
+    try:
+        read = read_image(path)
+    except ImageReadError:
+        return
+    # A flip may be without effect: padding bits, or a reference to an equal stretch elsewhere.
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
 
 
 def test_several_gzip_streams_in_a_row_are_one_file(tmp_path: Path) -> None:

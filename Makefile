@@ -21,11 +21,10 @@ help:
 demo: $(VENV)/.demo
 	$(PY) -m ParetoSegLib.demo
 
-# Slicer's libraries crash now and then while they draw off screen, which ends a whole worker: what
-# failed among the panel's tests is run once more, and must pass then.
+# The panel's tests start many processes of their own, so they do not run beside the others.
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow" --ignore=Testing/panel
-	$(PYTEST) -m "not slow" Testing/panel || $(PYTEST) -m "not slow" Testing/panel --last-failed
+	$(PYTEST) -m "not slow" Testing/panel
 
 test-all: $(VENV)/.test
 	$(PYTEST)

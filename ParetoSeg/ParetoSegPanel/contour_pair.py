@@ -21,7 +21,10 @@ from ParetoSegPanel.segment_voxels import SURFACE
 ROLE = "contours"
 CERTAIN_ID, POSSIBLE_ID = "certain", "possible"
 LINE_WIDTH = 2
-_TOWARDS_WHITE = 0.65
+_TOWARDS_BLACK, _TOWARDS_WHITE = 0.4, 0.5
+"""How far the two lines are from the region's colour, in which the segmentation's own outline is
+drawn: enough to tell all three apart, and not so much that the dark one is lost on a dark image or
+the pale one on a bright image."""
 
 
 def show_contours(
@@ -86,7 +89,13 @@ def hide_contours(record: CaseRecord) -> None:
 
 
 def line_colour(region: str, name: str) -> RGB:
-    """The region's colour for the possible outline, a paler one for the certain outline."""
-    share = _TOWARDS_WHITE if name == CERTAIN_ID else 0.0
-    red, green, blue = (c + (1.0 - c) * share for c in rgb(COLOURS[region]))
+    """A darker shade of the region's colour for the possible outline, a paler one for the certain.
+
+    So the three lines of a region differ in lightness, for every kind of colour vision.
+    """
+    colour = rgb(COLOURS[region])
+    if name == POSSIBLE_ID:
+        red, green, blue = (c * (1.0 - _TOWARDS_BLACK) for c in colour)
+    else:
+        red, green, blue = (c + (1.0 - c) * _TOWARDS_WHITE for c in colour)
     return (red, green, blue)

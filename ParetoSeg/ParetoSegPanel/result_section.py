@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from ParetoSegLib.core.errors import ParetoSegError
 from ParetoSegLib.measure.lesions import Lesion
 from ParetoSegPanel.choices import (
+    CONTOURS,
     CORE,
     HEAT,
     OFF,
@@ -22,6 +23,7 @@ from ParetoSegPanel.choices import (
     view_choices,
 )
 from ParetoSegPanel.confidence_view import DEFAULT_OPACITY, ConfidenceView
+from ParetoSegPanel.contour_key import Line, lines_of, show_key
 from ParetoSegPanel.lesion_export import export_lesions
 from ParetoSegPanel.lesion_navigation import LesionNavigator
 from ParetoSegPanel.lesion_table import LesionTable
@@ -92,17 +94,17 @@ class ResultSection:
         hidden = case.hidden if case is not None else ()
         self.table.show(self._lesions, parameters.candidates, hidden)
         self._describe(parameters.candidates)
-        if view is None:
-            return
-        try:
-            self._show_view(view, parameters, region)
-            if parameters.alpha != self._alpha:
-                self._alpha = parameters.alpha
-                view.set_alpha(parameters.alpha)
-                self._rest.start()
-                self._show_held()
-        except ParetoSegError as error:
-            self._say(str(error), True)
+        if view is not None:
+            try:
+                self._show_view(view, parameters, region)
+                if parameters.alpha != self._alpha:
+                    self._alpha = parameters.alpha
+                    view.set_alpha(parameters.alpha)
+                    self._rest.start()
+                    self._show_held()
+            except ParetoSegError as error:
+                self._say(str(error), True)
+        self._name_lines()
 
     def leave(self) -> None:
         """Take the view away and forget the result; the user's own layers are back."""
@@ -112,6 +114,7 @@ class ResultSection:
         self._case = self._view = self._shown = self._alpha = None
         self._lesions = ()
         self.table.show(self._lesions, False)
+        self._name_lines()
 
     def _meet(self, node: Any) -> bool:
         """Take up another result, or none; whether there is a new one."""
@@ -151,6 +154,14 @@ class ResultSection:
         else:
             view.show(*wanted)
         self._shown = wanted
+
+    def _name_lines(self) -> None:
+        """Say which outline is which, while there are outlines."""
+        view = self._view
+        lines: tuple[Line, ...] = ()
+        if view is not None and view.mode == CONTOURS:
+            lines = lines_of(view.case, view.region)
+        show_key(self._ui.keyTitleLabel, self._ui.keyLabel, lines)
 
     def _enable(self, view: str) -> None:
         there = self._case is not None

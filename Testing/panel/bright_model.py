@@ -8,15 +8,15 @@ the head.
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import torch
 
-from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
+from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.folder import ModelDescription, save_model
+from ParetoSegLib.model.description import ModelDescription, usual_assessable
+from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.networks import build_network, tiny_arguments
 
 CUTS = {"et": 4.6, "tc": 3.8, "wt": 3.0}
@@ -53,11 +53,7 @@ def write_bright_model(folder: Path, patch: tuple[int, int, int] = (48, 48, 48))
         patch=patch,
         calibration=Calibration.identity(),
         levels=dict.fromkeys(REGIONS, (0.9, 0.1)),
-        assessable={
-            presence_key(chosen): REGIONS if "t1c" in chosen else ("tc", "wt")
-            for count in range(1, len(MODALITIES) + 1)
-            for chosen in combinations(MODALITIES, count)
-        },
+        assessable=usual_assessable(),
         label_band={"band_mm": 1.5, "beta": 0.75},
     )
     save_model(folder, description, network.state_dict(), "A model that finds what is bright.")

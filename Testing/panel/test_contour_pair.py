@@ -1,4 +1,4 @@
-"""The outlines run where the membership crosses its levels, in the region's colours."""
+"""The outlines run where the membership crosses its levels, in shades of the region's colour."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import slicer
 from ParetoSegPanel.confidence_view import ConfidenceView
-from ParetoSegPanel.contour_pair import ROLE, line_colour
+from ParetoSegPanel.contour_pair import CERTAIN_ID, POSSIBLE_ID, ROLE, line_colour
 from ParetoSegPanel.lesion_navigation import centre_on
 from ParetoSegPanel.volumes import array_of, ras_of
 from vtk.util.numpy_support import vtk_to_numpy
 
+from ParetoSegLib.review.colours import COLOURS, rgb
 from Testing.measure.memberships import Ball
 from Testing.panel.result_scene import GRIDS, loaded, pixel_of
 
@@ -37,6 +38,36 @@ def near(picture, row, column, colour, reach=3):
     """Whether some pixel within ``reach`` has the colour, to 12 of 255 a channel."""
     patch = picture[row - reach : row + reach + 1, column - reach : column + reach + 1]
     return (np.abs(patch / 255.0 - np.array(colour)).max(axis=-1) < 12 / 255).any()
+
+
+def cielab(colour):
+    """(L*, a*, b*) of an sRGB colour in [0, 1], under daylight D65 (IEC 61966-2-1, CIE 15)."""
+    c = np.asarray(colour, float)
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    t = to_xyz @ linear / (0.9505, 1.0, 1.089)
+    x, y, z = np.where(t > (6 / 29) ** 3, np.cbrt(t), t * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def lines_of(region):
+    """Colours of the possible, the segmentation's and the certain outline, as drawn."""
+    middle = rgb(COLOURS[region])
+    return [line_colour(region, POSSIBLE_ID), middle, line_colour(region, CERTAIN_ID)]
+
+
+@pytest.mark.parametrize("region", COLOURS)
+def test_the_three_lines_are_apart_in_lightness(region):
+    lightness = [cielab(colour)[0] for colour in lines_of(region)]
+    assert (np.diff(lightness) > 10).all()
+
+
+@pytest.mark.parametrize("region", COLOURS)
+def test_no_line_is_lost_on_an_image(region):
+    """Whatever its grey: 20 is many times what the eye tells apart."""
+    greys = np.array([cielab([grey] * 3) for grey in np.linspace(0, 1, 256)])
+    for colour in lines_of(region):
+        assert np.linalg.norm(greys - cielab(colour), axis=1).min() > 20
 
 
 @pytest.mark.parametrize("native", GRIDS.values(), ids=GRIDS)

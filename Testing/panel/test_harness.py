@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -241,6 +242,19 @@ def test_a_closed_scene_leaves_the_defaults(scene, harness):
     harness.close_scene()
     assert HarnessLogic().parameters().alpha == 0.5
     assert slider.value == 0.5
+
+
+def test_parameters_that_were_dropped_are_not_told_of_changes(scene, harness):
+    """Nor is the process killed by telling them, as it would be by a collected function."""
+    logic = HarnessLogic()
+    slider = ctk.ctkSliderWidget()
+    slider.singleStep = 0.01
+    logic.parameters().connectParametersToGui({"alpha": slider})
+    gc.collect()
+    logic.parameters().alpha = 0.2
+    assert slider.value == 0.5
+    harness.close_scene()
+    assert logic.parameters().alpha == 0.5
 
 
 # Pictures

@@ -130,18 +130,23 @@ class Wrapped:
             connector.write(self.getValue(name))
             connector.on_changed(self._from_gui(name, connector))
         known = weakref.ref(self)
-        self._observers[tag] = self.AddObserver(
+        node = self.parameterNode
+        observer = node.AddObserver(
             vtk.vtkCommand.ModifiedEvent, lambda *_: known() and known()._update_gui()
         )
+        # Slicer leaves the observer behind for good. A function that only the node's Python object
+        # knows is emptied together with it by the garbage collector, while the node lives on in
+        # the scene and VTK goes on calling it: the process dies. So it goes before that, and
+        # until then the node's Python object is held.
+        self._observers[tag] = weakref.finalize(self, node.RemoveObserver, observer)
+        self._observers[tag].atexit = False
         return tag
 
     def disconnectGui(self, guiTag: int) -> None:
         for connector in self._guis.pop(guiTag, {}).values():
             connector.on_changed(None)
-        # Slicer leaves the observer behind. Here its function would be collected with the node's
-        # Python object while VTK still calls it.
         if guiTag in self._observers:
-            self.RemoveObserver(self._observers.pop(guiTag))
+            self._observers.pop(guiTag)()
 
     def StartModify(self) -> Any:
         return self.parameterNode.StartModify()

@@ -21,7 +21,7 @@ help:
 demo: $(VENV)/.demo
 	$(PY) -m ParetoSegLib.demo
 
-# The panel's tests start many processes of their own, so they do not run beside the others.
+# Slicer's libraries stay out of the processes of the other tests.
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow" --ignore=Testing/panel
 	$(PYTEST) -m "not slow" Testing/panel

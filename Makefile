@@ -7,11 +7,12 @@ PY := $(VENV)/bin/python
 TORCH := $(shell grep '^torch==' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo model test test-all lint bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      segment the sample patient, into demo-output/"
+	@echo "make model     retrain the default model, in hours, into model-output/; call it again to go on"
 	@echo "make test      the fast tests"
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lint      format, lint and types"
@@ -20,6 +21,18 @@ help:
 
 demo: $(VENV)/.demo
 	$(PY) -m ParetoSegLib.demo
+
+# HEADS holds what is at hand of synthseg-label-maps/ and open-ms/; without them MNI's head is all.
+HEADS ?= heads
+MODEL := model-output
+SYNTHESIZE = $(PY) -m ParetoSegLib.synthesize --config Resources/Recipes/patients.yaml \
+  --heads $(HEADS) --output $(MODEL)/patients --jobs 2
+
+model: $(VENV)/.demo
+	$(SYNTHESIZE) --set mixed
+	$(SYNTHESIZE) --set large
+	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \
+	  --config Resources/Recipes/network.yaml $(if $(wildcard $(MODEL)/run/checkpoints/last.pt),--resume)
 
 # Slicer's libraries stay out of the processes of the other tests.
 test: $(VENV)/.test

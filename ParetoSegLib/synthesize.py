@@ -132,6 +132,8 @@ def _order(options: argparse.Namespace) -> tuple[Order, int]:
     assert seed is not None
     if not 1 <= cases <= 99999:
         raise UsageError(f"--cases is {cases}; give a number from 1 to 99999.")
+    if recipe.first + cases - 1 > 99999:
+        raise UsageError(f"--cases is {cases}, which leads beyond patient number 99999.")
     recipe, folder = _with_flags(recipe, options)
     return Order(recipe, folder, options.output, seed), cases
 

@@ -131,6 +131,7 @@ def test_flags_replace_what_the_recipe_says(tmp_path: Path) -> None:
     ("extra", "code", "sentence"),
     [
         (["--cases", "0"], 2, "--cases is 0"),
+        (["--cases", "100000"], 2, "--cases is 100000"),
         (["--cases", "many"], 2, "many"),
         (["--cases", "1", "--raters", "99"], 2, "raters is 99"),
         (["--cases", "1", "--lesions", "9", "2"], 2, "lesions is 9–2"),

@@ -40,7 +40,7 @@ class Order:
 
 
 def unfinished(order: Order, cases: int) -> list[int]:
-    """Numbers, from 1, of the patients that are not there yet.
+    """Numbers, from the recipe's first, of the patients that are not there yet.
 
     Raises:
         LayoutError: heads are missing.
@@ -49,7 +49,7 @@ def unfinished(order: Order, cases: int) -> list[int]:
     choose = head_chooser(order.recipe, order.heads)
     settings = order.recipe.settings.record()
     missing = []
-    for number in range(1, cases + 1):
+    for number in range(order.recipe.first, order.recipe.first + cases):
         seed = derive_seed(order.seed, number)
         wanted = {"seed": seed, "settings": settings, "head": choose(seed).name}
         if not is_finished(order.output / case_name(number), wanted):

@@ -71,16 +71,20 @@ class Recipe:
         heads: their sources.
         cases: how many patients, unless the command line says so.
         seed: of all of them, unless the command line says so.
+        first: number of the first patient, so that several sets can lie in one folder.
     """
 
     settings: SynthesisSettings = field(default_factory=SynthesisSettings)
     heads: tuple[HeadSource, ...] = (HeadSource(),)
     cases: int | None = None
     seed: int | None = None
+    first: int = 1
 
     def __post_init__(self) -> None:
         if not self.heads:
             raise ConfigError("heads is empty; name at least one source of heads.")
+        if not 1 <= self.first <= 99999:
+            raise ConfigError(f"first is {self.first}; give a number from 1 to 99999.")
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class _Document:
     heads: tuple[Any, ...] | None = None
     cases: int | None = None
     seed: int | None = None
+    first: int | None = None
     sets: Mapping[str, Any] | None = None
 
 
@@ -120,7 +125,7 @@ def read_recipe(file: Path, name: str | None = None) -> Recipe:
 
 def _recipe(shared: _Document, own: _Document) -> Recipe:
     tree: dict[str, Any] = {"settings": {**(shared.settings or {}), **(own.settings or {})}}
-    for key in ("heads", "cases", "seed"):
+    for key in ("heads", "cases", "seed", "first"):
         value = getattr(own, key) if getattr(own, key) is not None else getattr(shared, key)
         if value is not None:
             tree[key] = value

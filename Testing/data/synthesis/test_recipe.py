@@ -9,6 +9,7 @@ import pytest
 
 from ParetoSegLib.core.errors import ConfigError, LayoutError
 from ParetoSegLib.data.synthesis.head_files import shipped_heads
+from ParetoSegLib.data.synthesis.making import Order, unfinished
 from ParetoSegLib.data.synthesis.recipe import HeadSource, Recipe, head_chooser, read_recipe
 
 TEXT = """
@@ -57,6 +58,7 @@ def test_sets_inherit_and_replace(tmp_path: Path) -> None:
         ("settings: {colour: red}\n", None, "settings.colour is unknown"),
         ("settings: {weak_share: 3}\n", None, "weak_share is 3"),
         ("heads: []\n", None, "heads is empty"),
+        ("first: 0\n", None, "first is 0"),
         ("heads: [{place: mni, weight: 0}]\n", None, "weight of the heads mni"),
     ],
 )
@@ -65,6 +67,16 @@ def test_a_wrong_recipe_is_one_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read_recipe(write(tmp_path, text), name)
+
+
+def test_sets_of_a_recipe_can_share_a_folder(tmp_path: Path) -> None:
+    sets = "sets:\n  one: {seed: 4}\n  other: {seed: 5, first: 8, cases: 2}\n"
+    file = write(tmp_path, TEXT + sets)
+    numbers = [
+        unfinished(Order(recipe, tmp_path, tmp_path / "out", recipe.seed or 0), recipe.cases or 0)
+        for recipe in (read_recipe(file, "one"), read_recipe(file, "other"))
+    ]
+    assert numbers == [[1, 2, 3, 4, 5, 6, 7], [8, 9]]
 
 
 def test_heads_come_by_weight(tmp_path: Path) -> None:
@@ -95,15 +107,17 @@ SETS = ("main", "whole-heads", "thick-slices", "tumour-free")
 
 
 def test_what_is_measured_on_was_never_trained_on() -> None:
-    training = read_recipe(ROOT / "Resources" / "Recipes" / "patients.yaml")
-    seen = {(source.place, name) for source in training.heads for name in source.names}
-    assert all(source.names or source.place == "mni" for source in training.heads)
+    recipes = ROOT / "Resources" / "Recipes"
+    mixed, large = (read_recipe(recipes / "patients.yaml", name) for name in ("mixed", "large"))
+    seen = {(source.place, name) for source in mixed.heads for name in source.names}
+    assert large.heads == mixed.heads
+    assert all(source.names or source.place == "mni" for source in mixed.heads)
     for name in SETS:
         holdout = read_recipe(ROOT / "benchmarks" / "default_model" / "holdout.yaml", name)
         unseen = {(source.place, head) for source in holdout.heads for head in source.names}
         assert unseen
         assert not unseen & seen
         assert all(source.names for source in holdout.heads)
-        assert holdout.seed != training.seed
+        assert holdout.seed not in (mixed.seed, large.seed)
         assert holdout.settings.raters >= 1
     assert holdout.settings.lesions == (0, 0)

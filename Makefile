@@ -22,13 +22,13 @@ help:
 demo: $(VENV)/.demo
 	$(PY) -m ParetoSegLib.demo
 
-# HEADS holds what is at hand of synthseg-label-maps/ and open-ms/; without them MNI's head is all.
+# HEADS holds what is at hand of synthseg-label-maps/ and open-ms/; without them the MNI head is all.
 HEADS ?= heads
 MODEL := model-output
 SYNTHESIZE = $(PY) -m ParetoSegLib.synthesize --config Resources/Recipes/patients.yaml \
   --heads $(HEADS) --output $(MODEL)/patients --jobs 2
 
-model: $(VENV)/.demo
+model: $(VENV)/.test
 	$(SYNTHESIZE) --set mixed
 	$(SYNTHESIZE) --set large
 	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \

@@ -26,13 +26,17 @@ demo: $(VENV)/.demo
 HEADS ?= heads
 MODEL := model-output
 SYNTHESIZE = $(PY) -m ParetoSegLib.synthesize --config Resources/Recipes/patients.yaml \
-  --heads $(HEADS) --output $(MODEL)/patients --jobs 2
+  --heads $(HEADS) --jobs 2
 
 model: $(VENV)/.test
-	$(SYNTHESIZE) --set mixed
-	$(SYNTHESIZE) --set large
+	$(SYNTHESIZE) --set mixed --output $(MODEL)/patients
+	$(SYNTHESIZE) --set large --output $(MODEL)/patients
+	$(SYNTHESIZE) --set mixed --output $(MODEL)/unseen --cases 12 --seed 2028 --raters 3
+	$(SYNTHESIZE) --set large --output $(MODEL)/unseen --cases 6 --seed 2029 --raters 3
 	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \
 	  --config Resources/Recipes/network.yaml $(if $(wildcard $(MODEL)/run/checkpoints/last.pt),--resume)
+	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/run/model --data $(MODEL)/unseen \
+	  --output $(MODEL)/calibrated
 
 # Slicer's libraries stay out of the processes of the other tests.
 test: $(VENV)/.test

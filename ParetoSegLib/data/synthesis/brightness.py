@@ -28,12 +28,15 @@ def draw_edema(rng: np.random.Generator, anchors: Mapping[str, Anchors]) -> dict
     """Brightness of fully developed edema: one fluid and one scanner a patient."""
     wet = rng.uniform(0.3, 1.0)
     dark, also_dark = (0.3 - 1.3 * wet) * rng.uniform(0.4, 1.0, 2)
+    # Where grey and white matter look alike on T1, edema is still darker than both.
+    sunk, also_sunk = wet * rng.uniform(0.0, 0.4) * rng.uniform(0.6, 1.0, 2)
     values = {}
     for modality, a in anchors.items():
         if modality == "t1n":
-            values[modality] = a.grey + dark * (a.white - a.grey)
+            values[modality] = a.grey + dark * (a.white - a.grey) - sunk * (a.grey - a.fluid)
         elif modality == "t1c":
-            values[modality] = a.grey + also_dark * (a.white - a.grey)
+            sink = also_sunk * (a.grey - a.fluid)
+            values[modality] = a.grey + also_dark * (a.white - a.grey) - sink
         elif modality == "t2w":
             values[modality] = a.grey + (0.08 + 0.45 * wet) * (a.fluid - a.grey)
         else:

@@ -22,10 +22,12 @@ def draw_white_matter(
     return [change for change in found if change is not None]
 
 
-def _brightness(wet: float, shine: float) -> Brightness:
+def _brightness(wet: float, shine: float, hole: float = 0.0) -> Brightness:
+    """Of water in white matter; ``hole`` is the share of the way from there to fluid on T1."""
+
     def dark(a: object) -> float:
-        white, grey = a.white, a.grey  # type: ignore[attr-defined]
-        return float(white + wet * (grey - white) * 1.1)
+        white, grey, fluid = a.white, a.grey, a.fluid  # type: ignore[attr-defined]
+        return float(white + wet * (grey - white) * 1.1 + hole * (fluid - grey))
 
     return {
         "t1n": dark,
@@ -78,7 +80,7 @@ def _plaque(
     """A demyelinating or vascular spot in white matter: bright on FLAIR, no enhancement."""
     centre = np.array(np.unravel_index(int(rng.choice(spots)), tissues.shape), float)
     spacing = np.array(spacing_mm)
-    radius = float(np.exp(rng.uniform(np.log(0.8), np.log(5.5))))
+    radius = float(np.exp(rng.uniform(np.log(0.8), np.log(8.0))))
     stretch = np.exp(rng.normal(0, 0.35, 3))
     reach = np.ceil(1.8 * radius * stretch.max() / spacing).astype(int) + 1
     low = np.maximum(centre.astype(int) - reach, 0)
@@ -98,5 +100,7 @@ def _plaque(
     if rng.random() < 0.06:
         hollow: Brightness = dict.fromkeys(("t1n", "t1c", "t2w", "t2f"), lambda a: a.fluid)
         return Distractor("lacune", where, share[kept].astype(np.float32), hollow)
-    brightness = _brightness(wet, wet * rng.uniform(0.4, 1.1))
+    # Old plaques are "black holes" on T1, with and without contrast agent.
+    hole = rng.uniform(0.0, 0.45) if rng.random() < 0.4 else 0.0
+    brightness = _brightness(wet, wet * rng.uniform(0.4, 1.1), hole)
     return Distractor("plaque", where, share[kept].astype(np.float32), brightness)

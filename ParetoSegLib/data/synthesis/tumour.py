@@ -94,7 +94,7 @@ def _paint_edema(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Gene
         # The front fades over a fraction of a millimetre or over several, half of it inside the
         # truth and half outside; and it is wetter next to the core than far away.
         soft = np.exp(rng.uniform(np.log(0.5), np.log(4.0)))
-        even, strength = rng.uniform(0.3, 1.0), rng.uniform(0.7, 1.05)
+        even, strength = rng.uniform(0.15, 1.0), rng.uniform(0.7, 1.05)
         if lesion.edema_box is None or lesion.behind_mm is None:
             continue
         behind = lesion.behind_mm
@@ -110,7 +110,7 @@ def _paint_edema(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Gene
     width = rng.uniform(0.4, 1.1) / np.array(canvas.spacing_mm)
     share = ndimage.gaussian_filter(whole[box], width, mode="nearest", truncate=3)
     patchy = rng.uniform(0.02, 0.10) * canvas.field(rng, 3.0, box)
-    patchy += rng.uniform(0.0, 0.18) * canvas.field(rng, rng.uniform(8.0, 16.0), box)
+    patchy += rng.uniform(0.0, 0.32) * canvas.field(rng, rng.uniform(8.0, 16.0), box)
     share *= np.clip(1 + patchy, 0.5, 1.3)
     np.minimum(share, 1.05, out=share)
     for modality, image in canvas.images.items():

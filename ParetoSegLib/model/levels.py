@@ -51,8 +51,8 @@ def fit_levels(
     ½ either, so that the segmentation's own volume is always inside.
 
     Args:
-        samples: per region; a region that is left out, or has fewer than ten lesions, gets 0.9
-            and 0.1.
+        samples: per region. Lesions that are missed, with no membership of ½ or more, do not
+            count; a region that is left out, or has fewer than ten others, gets 0.9 and 0.1.
         coverage: share of volumes that shall lie inside, in (0, 1).
 
     Returns:
@@ -64,7 +64,8 @@ def fit_levels(
 
 
 def _fit(samples: Sequence[VolumeSample], coverage: float) -> tuple[float, float]:
-    usable = [s for s in samples if s.volumes_cc and s.membership.size]
+    # An interval is shown for lesions that were found; the others would only widen it.
+    usable = [s for s in samples if s.volumes_cc and (s.membership >= MIDDLE).any()]
     if len(usable) < FEWEST:
         return UNFITTED
     levels, weights = [], []

@@ -39,7 +39,7 @@ model: $(VENV)/.test
 	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \
 	  --config Resources/Recipes/network.yaml $(if $(wildcard $(MODEL)/run/checkpoints/last.pt),--resume)
 	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/run/model --data $(MODEL)/unseen \
-	  --output $(MODEL)/calibrated
+	  --output $(MODEL)/calibrated --largest-move 0.5
 
 # Slicer's libraries stay out of the processes of the other tests.
 test: $(VENV)/.test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -37,6 +38,14 @@ def parser() -> CommandParser:
         help="sets of sequences that get a calibration of their own, besides all that a case has "
         f"(default: {' '.join(SEQUENCES)})",
     )
+    p.add_argument(
+        "--largest-move",
+        type=float,
+        default=math.inf,
+        metavar="LOGITS",
+        help="how far the segmentation's surface may move, in the network's logits (default: as "
+        "far as fits best); small where DATA is not quite like the patients to come",
+    )
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return p
 
@@ -46,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(list(arguments))
     if given.output.exists():
         raise UsageError(f"{given.output.name} is already there; choose another --output.")
+    if not given.largest_move >= 0:
+        raise UsageError(f"--largest-move is {given.largest_move:g}; give 0 or more.")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -96,6 +107,7 @@ def main(arguments: Sequence[str]) -> int:
             given.sequences,
             choose_device(given.device),
             report=report,
+            largest_move=given.largest_move,
         )
     shown = ", ".join(
         f"{region.upper()} {low:.2f} to {high:.2f}"

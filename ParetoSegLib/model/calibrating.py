@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,6 +38,7 @@ def calibrate(
     half: bool,
     report: Report = lambda progress: None,
     interrupted: Callable[[], bool] = lambda: False,
+    largest_move: float = math.inf,
 ) -> tuple[Calibration, Mapping[str, tuple[float, float]]]:
     """Fit membership and volume levels on cases that neither training nor stopping has seen.
 
@@ -49,6 +51,7 @@ def calibrate(
         device: to run on.
         half: whether in bfloat16.
         report, interrupted: as in ``fitting.fit``.
+        largest_move: as in ``fit_calibration``.
 
     Returns:
         The calibration, and (certain, possible) levels by region.
@@ -67,7 +70,7 @@ def calibrate(
         if presence == case.presence:
             full.append((files, case, logits.astype(np.float16)))
     report(Progress("calibrate", len(turns), len(turns)))
-    values = fit_calibration(samples) if samples else Calibration.identity()
+    values = fit_calibration(samples, largest_move) if samples else Calibration.identity()
     volumes: dict[str, list[VolumeSample]] = {region: [] for region in REGIONS}
     for files, case, logits in full:
         key = presence_key([m for m, t in zip(MODALITIES, case.presence, strict=True) if t])

@@ -218,12 +218,19 @@ def draw_samples(
     return samples
 
 
-def fit_calibration(samples: Iterable[CalibrationSample]) -> Calibration:
+def fit_calibration(
+    samples: Iterable[CalibrationSample], largest_move: float = math.inf
+) -> Calibration:
     """Fit scale and shift of each region, then of each set of sequences, to hard masks.
 
     The region's pair (a_r, b_r) is fitted to all its samples. A set of sequences seen in n cases
     with tumour gets the pair of its own samples, shrunk towards the region's:
     log a = s · log a_k + (1 − s) · log a_r, b = s · b_k + (1 − s) · b_r, s = n / (n + 5).
+
+    Args:
+        samples: of all cases and sets of sequences.
+        largest_move: how far the ½-surface may move, in the network's logits. Cases that are not
+            like those a model is meant for should not decide which lesions it finds.
 
     Returns:
         The calibration; the identity for a region without any sample of tumour.
@@ -235,36 +242,45 @@ def fit_calibration(samples: Iterable[CalibrationSample]) -> Calibration:
         by_key.setdefault(sample.key, {}).setdefault(sample.region, []).append(sample)
     values: dict[str, dict[str, tuple[float, float]]] = {ANY: {}}
     for region in REGIONS:
-        values[ANY][region] = _kept_inside(*_fit(pooled[region]))
+        values[ANY][region] = _kept_inside(*_fit(pooled[region], largest_move))
     for key in sorted(by_key):
         values[key] = {}
         for region, own in by_key[key].items():
             cases = sum(bool(sample.inside.any()) for sample in own)
             share = cases / (cases + SHRINKAGE_CASES)
-            scale, shift = _fit(own)
+            scale, shift = _fit(own, largest_move)
             scale_r, shift_r = values[ANY][region]
             scale = math.exp(share * math.log(scale) + (1 - share) * math.log(scale_r))
             values[key][region] = _kept_inside(scale, share * shift + (1 - share) * shift_r)
     return Calibration(values)
 
 
-def _fit(samples: Sequence[CalibrationSample]) -> tuple[float, float]:
+def _fit(samples: Sequence[CalibrationSample], largest_move: float) -> tuple[float, float]:
     if not samples:
         return 1.0, 0.0
-    return fit_scale_and_shift(
-        np.concatenate([s.logits for s in samples]),
-        np.concatenate([s.inside for s in samples]),
-        np.concatenate([s.weights for s in samples]),
+    logits, inside, weights = (
+        np.concatenate([getattr(s, name) for s in samples])
+        for name in ("logits", "inside", "weights")
     )
+    scale, shift = fit_scale_and_shift(logits, inside, weights)
+    if abs(shift) <= largest_move * scale:
+        return scale, shift
+    # The logit that becomes ½ is held where it may just go, and the scale is fitted again.
+    half = -math.copysign(largest_move, shift)
+    scale, _ = fit_scale_and_shift(logits - half, inside, weights, shifts=(0.0, 0.0))
+    return scale, -half * scale
 
 
 def fit_scale_and_shift(
-    logits: np.ndarray, inside: np.ndarray, weights: np.ndarray
+    logits: np.ndarray,
+    inside: np.ndarray,
+    weights: np.ndarray,
+    shifts: tuple[float, float] = SHIFTS,
 ) -> tuple[float, float]:
     """The (scale, shift) that minimise weighted cross-entropy, by Newton's method.
 
     Minimises Σ w · BCE(a x + b, y) / Σ w y + λ/2 ((a − 1)² + b²) with λ = ``PRIOR_WEIGHT``, which
-    is convex, over scales in ``SCALES`` and shifts in ``SHIFTS``. Without both classes the answer
+    is convex, over scales in ``SCALES`` and the given shifts. Without both classes the answer
     is (1, 0): there is nothing to learn from.
     """
     x = np.clip(np.asarray(logits, np.float64), -50.0, 50.0)
@@ -276,7 +292,7 @@ def fit_scale_and_shift(
     w = w / positives
     design = np.stack([x, np.ones_like(x)])
     start = np.array([1.0, 0.0])
-    low, high = np.array([SCALES, SHIFTS]).T
+    low, high = np.array([SCALES, shifts]).T
 
     def objective(at: np.ndarray) -> float:
         z = at @ design
@@ -310,5 +326,8 @@ def fit_scale_and_shift(
 
 
 def _kept_inside(scale: float, shift: float) -> tuple[float, float]:
-    """Lower the shift where it would lift voxels that no window looked at."""
-    return scale, max(SHIFTS[0], min(shift, FARTHEST_OUTSIDE - scale * OUTSIDE_LOGIT))
+    """Raise the scale where voxels that no window looked at would be lifted.
+
+    Lowering the shift instead would move the ½-surface, and with it every lesion.
+    """
+    return max(scale, (shift - FARTHEST_OUTSIDE) / -OUTSIDE_LOGIT), shift

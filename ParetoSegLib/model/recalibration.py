@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ def recalibrate(
     ignore_labels: tuple[int, ...] = (),
     report: Report = lambda progress: None,
     interrupted: Callable[[], bool] = lambda: False,
+    largest_move: float = math.inf,
 ) -> ModelDescription:
     """Write a copy of a model folder whose calibration and volume levels fit other cases.
 
@@ -42,6 +44,7 @@ def recalibrate(
         device: to run on.
         ignore_labels: stray label values to treat as background.
         report, interrupted: as in ``fitting.fit``.
+        largest_move: as in ``fit_calibration``.
 
     Returns:
         The new model's description.
@@ -80,7 +83,9 @@ def recalibrate(
         raise failure or TrainingError("There is no case to calibrate on.")
     network.to(device)
     half = choose_precision(network, settings, device) == "bf16"
-    values, levels = calibrate(network, held_out, settings, device, half, report, interrupted)
+    values, levels = calibrate(
+        network, held_out, settings, device, half, report, interrupted, largest_move
+    )
     cases = {**description.training.get("cases", {}), "calibration": len(held_out)}
     datasets = sorted({case.dataset or "unnamed" for case, _ in held_out})
     changed = replace(

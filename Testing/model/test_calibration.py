@@ -219,6 +219,17 @@ class TestFittingAll:
         for key in ("any", "t1c", "t2f"):
             assert a.pair(key, "tc") == pytest.approx(b.pair(key, "tc"), abs=1e-6)
 
+    @pytest.mark.parametrize("most", [0.0, 0.5, 2.0])
+    def test_the_half_surface_moves_no_further_than_it_may(self, most):
+        for shift in (-1.2, -0.1, 1.2):
+            logits, inside = voxels(0.5, shift, 4000)
+            sample = CalibrationSample("t1c", "tc", logits, inside, np.ones(logits.size))
+            free = fit_calibration([sample]).pair("any", "tc")
+            scale, moved = fit_calibration([sample], most).pair("any", "tc")
+            assert abs(moved) <= most * scale + 1e-9
+            if abs(free[1]) <= most * free[0]:
+                assert (scale, moved) == free
+
     def test_a_fit_never_lifts_what_no_window_saw(self):
         rng = np.random.default_rng(0)
         logits = rng.normal(0, 0.1, 2000).astype(np.float32)

@@ -1,6 +1,6 @@
 """Pictures of the panel and of what it shows, for a patient and a model, without a screen.
 
-    python Testing/slicer_harness/screenshots.py PATIENT MODEL OUTPUT
+    python Testing/slicer_harness/screenshots.py PATIENT MODEL OUTPUT [--row N]
 
 PATIENT is a case folder, MODEL a model folder. Writes panel.png, contours.png, heat_map.png,
 surface.png and overview.png into OUTPUT, which is made if it is not there.
@@ -36,20 +36,21 @@ def main() -> None:
     parser.add_argument("patient", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--row", type=int, default=0, help="of the lesion to look at")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     harness.install()
-    take(arguments.patient, arguments.model, arguments.output)
+    take(arguments.patient, arguments.model, arguments.output, arguments.row)
 
 
-def take(patient: Path, model: Path, output: Path) -> None:
+def take(patient: Path, model: Path, output: Path, row: int) -> None:
     """Segment the patient as a user would and write the pictures."""
     from slicer_harness.user import User
 
     user = User(model)
     user.load_patient(patient)
     user.segment(WAIT_S)
-    user.look_at(0)
+    user.look_at(row)
     _tidy_3d()
 
     user.select(user.ui.viewSelector, "Contours")

@@ -138,10 +138,10 @@ def card(model: Path, scores: Path) -> str:
     lines = [f"# Model card: {description.name}", "", f"**{DISCLAIMER}**", ""]
     lines += [(PROSE / "learnt-from.md").read_text(encoding="utf-8").strip(), ""]
     lines += [
-        f"Network: {description.network}, trained for {training['steps']} steps in "
+        f"Network: {description.network}; the last stage took {training['steps']} steps in "
         f"{training['minutes']:.0f} minutes on {training['device']} ({training['precision']}), "
         f"loss `{training['loss']}`, balance `{training['balance']}`; {counts['train']} cases to "
-        f"train on, {counts['validation']} to choose the weights, {counts['calibration']} to "
+        f"train on, {counts['validation']} to watch it, {counts['calibration']} to "
         "calibrate. Recipe: `Resources/Recipes`.",
         "",
         (PROSE / "use.md").read_text(encoding="utf-8").strip(),

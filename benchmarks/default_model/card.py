@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from ParetoSegLib.core.project import DISCLAIMER
 from ParetoSegLib.model.folder import CARD, read_description
 

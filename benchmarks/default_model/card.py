@@ -153,7 +153,8 @@ def card(model: Path, scores: Path) -> str:
         "used; settings and seeds were fixed before training (`benchmarks/default_model/"
         "holdout.yaml`). Reference: the true ½-cut; interval coverage: simulated raters' volumes, "
         "fitted for .80, with the number of checks. Synthetic numbers say how well the network "
-        "learnt its task, not how well it does in your clinic.",
+        "learnt its task, not how well it does in your clinic. The seconds were taken beside other "
+        "work: `docs/benchmarks.md` has the ones that count.",
         "",
     ]
     if main_rows:

@@ -32,10 +32,11 @@ model: $(VENV)/.test
 	$(SYNTHESIZE) --set mixed --output $(MODEL)/patients
 	$(SYNTHESIZE) --set large --output $(MODEL)/patients
 	$(SYNTHESIZE) --set edema --output $(MODEL)/patients
-	$(SYNTHESIZE) --set necrosis --output $(MODEL)/patients
+	$(SYNTHESIZE) --set small --output $(MODEL)/patients
 	$(SYNTHESIZE) --set mixed --output $(MODEL)/unseen --cases 12 --seed 2028 --raters 3
 	$(SYNTHESIZE) --set large --output $(MODEL)/unseen --cases 6 --seed 2029 --raters 3
 	$(SYNTHESIZE) --set edema --output $(MODEL)/unseen --cases 6 --seed 2030 --raters 3
+	$(SYNTHESIZE) --set small --output $(MODEL)/unseen --cases 6 --seed 2034 --raters 3
 	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \
 	  --config Resources/Recipes/network.yaml $(if $(wildcard $(MODEL)/run/checkpoints/last.pt),--resume)
 	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/run/model --data $(MODEL)/unseen \

@@ -8,12 +8,16 @@ another), so a fluid's place between grey matter and CSF is drawn for each.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ParetoSegLib.data.synthesis.contrast import Anchors
 from ParetoSegLib.data.synthesis.lesions import LesionPlan
+
+_LIKE_EDEMA = ("ring", "necrotic", "cystic")
+"""Kinds whose inside may be as bright as edema: then only the rim tells the two apart. Where they
+differed in brightness, networks learnt that, and took a real patient's dark edema for a cyst."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ def draw_edema(rng: np.random.Generator, anchors: Mapping[str, Anchors]) -> dict
     dark, also_dark = (0.3 - 1.3 * wet) * rng.uniform(0.4, 1.0, 2)
     # Where grey and white matter look alike on T1, edema is still darker than both: in two real
     # patients by .0 and .2 of the way down to CSF on T1, and by .4 and .6 on T1c, in the median.
-    sunk, also_sunk = wet * rng.uniform(0.0, 0.45), wet * rng.uniform(0.0, 0.85)
+    sunk, also_sunk = wet * rng.uniform(0.0, 0.45), rng.uniform(0.0, 0.9)
     values = {}
     for modality, a in anchors.items():
         if modality == "t1n":
@@ -82,4 +86,7 @@ def draw_parts(
             tissue = grey * flair_tissue
             hollow = fluid + protein * (grey - fluid) if suppressed else grey * flair
         parts[modality] = Parts(float(tissue), float(hollow))
+    if plan.kind in _LIKE_EDEMA and rng.random() < 0.5:
+        fluid_inside = draw_edema(rng, anchors)
+        parts = {m: replace(part, hollow=float(fluid_inside[m])) for m, part in parts.items()}
     return parts

@@ -103,7 +103,7 @@ def _rim(
         gap = rng.uniform(-2.2, -0.9) if rng.random() < 0.25 else -np.inf
         return rim, rng.uniform(0.2, 0.7), gap, 0.0
     if kind == "cystic":
-        gap = rng.uniform(-2.0, -0.2) if rng.random() < 0.5 else -np.inf
+        gap = rng.uniform(-2.2, -0.8) if rng.random() < 0.35 else -np.inf
         septa = rng.uniform(0.8, 1.6) if radius_mm > 6 and rng.random() < 0.15 else 0.0
         return rng.uniform(0.6, 2.0), rng.uniform(0.1, 1.4), gap, septa
     if kind == "necrotic":

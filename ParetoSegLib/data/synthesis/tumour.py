@@ -140,6 +140,8 @@ def _paint_core(canvas: Canvas, lesion: GrownLesion, rng: np.random.Generator) -
     inward = rng.uniform(0.1, 0.6) if plan.has_rim else rng.uniform(-0.15, 0.5)
     halo = rng.uniform(0.0, 0.10) if rng.random() < 0.5 else 0.0
     settled = rng.uniform(0.4, 0.85), rng.uniform(0.95, 1.4)
+    # Necrosis is soft in one place and fluid in another; a cyst is one fluid.
+    mottled = rng.uniform(0.0, 0.06 if plan.kind == "cystic" else 0.3)
 
     tc, et = canvas.softened(lesion.tc), canvas.softened(lesion.et)
     for modality, image in canvas.images.items():
@@ -160,6 +162,7 @@ def _paint_core(canvas: Canvas, lesion: GrownLesion, rng: np.random.Generator) -
             solid = solid * (1 - 0.35 * vital)
         inner = hollow * (1 + (0.2 if plan.kind == "cystic" else 0.8) * rough)
         bright_on_t1 = modality in ("t1n", "t1c")
+        inner = inner + mottled * patch * (a.fluid - a.grey)
         inner = inner * (1 + layer * (settled[1 if bright_on_t1 else 0] - 1))
         if bright_on_t1:
             solid, inner = (x + blood * fresh * a.white for x in (solid, inner))

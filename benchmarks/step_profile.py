@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -94,11 +95,16 @@ def main() -> None:
         for index in range(warm_up + options.rounds):
             began = time.perf_counter()
             drawn = draw_patch(
-                [case], index, 0, settings.patch, settings.sampling, settings.augmentation
+                [case],
+                index,
+                0,
+                settings.patch,
+                settings.sampling,
+                settings.augmentation,
+                settings.emphasis,
             )
             drawing = time.perf_counter() - began
-            parts = (drawn.images, drawn.presence, drawn.membership, drawn.labelled)
-            batch = Patch(*(part[None] for part in parts))
+            batch = Patch(*(getattr(drawn, part.name)[None] for part in fields(Patch)))
             clocks.seconds.clear()
             with clocked(run, clocks):
                 clocks.wait()

@@ -50,7 +50,9 @@ def painted_patch(side: int) -> Patch:
         [((r - radius) / 3 + 0.5).clamp(0, 1) for r in (side / 10, side / 8, side / 5)]
     )
     images = torch.randn((1, 4, side, side, side), generator=generator) + membership.sum(0)
-    return Patch(images, torch.ones(1, 4), membership[None], torch.ones(1, 3, dtype=torch.bool))
+    alike = torch.ones_like(membership)
+    known = torch.ones(1, 3, dtype=torch.bool)
+    return Patch(images, torch.ones(1, 4), membership[None], alike[None], known)
 
 
 def main() -> None:

@@ -32,33 +32,45 @@ class RegionLosses:
     has_boundary: bool
 
 
-def region_losses(logits: Tensor, target: Tensor, weight: Tensor, labelled: Tensor) -> RegionLosses:
+def region_losses(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    labelled: Tensor,
+    emphasis: Tensor | None = None,
+    empty_voxels: float = 0.0,
+) -> RegionLosses:
     """L_I over I = {γ = 1} and L_B over B = {γ < 1}, γ the certainty of the target.
 
     With p = sigmoid(logits), for each sample and channel:
 
-        L_I = 1 − 2 Σ_I p y / Σ_I (p + y) + mean_I BCE(y, p),        y = 1[μ > ½]
-        L_B = Σ_B a |p − μ| / Σ_B a (p + μ) + Σ_B a KL(μ ‖ p) / Σ_B a
+        L_I = Σ_I e |p − y| / Σ_I e (p + y) + Σ_I e BCE(y, p) / Σ_I e,        y = 1[μ > ½]
+        L_B = Σ_B ea |p − μ| / Σ_B ea (p + μ) + Σ_B ea KL(μ ‖ p) / Σ_B ea
 
     Both are ≥ 0 and 0 exactly where p is the target, so they compare as fractions of their start.
     The first term of L_B is the Dice semimetric, minimal at p = μ where plain soft Dice with a
-    target of 0.6 is minimal at 1. A Dice term without foreground, a term without weight and
-    unlabelled channels add 0 and have no gradient. Computed in float32, inside autocast too.
+    target of 0.6 is minimal at 1. A term without weight and unlabelled channels add 0 and have no
+    gradient. Without certain foreground the first term of L_I is F / (F + empty_voxels) with
+    F = Σ_I p, and nothing where ``empty_voxels`` is 0. Computed in float32, inside autocast too.
 
     Args:
         logits: ``(B, C, …)``.
         target: memberships μ in [0, 1], same shape; no gradient flows into it.
         weight: the curriculum's voxel weights a ≥ 0, same shape; only used on the boundary.
         labelled: bool ``(B, C)``; false where the sample's region is unknown.
+        emphasis: e ≥ 1 on lesions, same shape, as ``lesion_emphasis`` gives it; background always
+            counts 1. ``None`` is 1 everywhere.
+        empty_voxels: how many false voxels are half of the whole loss where there is no lesion.
 
     Raises:
         ValueError: the shapes do not fit together.
 
     Source: Dice semimetric loss, Wang et al. 2023, arXiv 2303.16296 (DML1).
     """
-    _check(logits, labelled, target, weight)
+    e = torch.ones_like(target) if emphasis is None else emphasis
+    _check(logits, labelled, target, weight, e)
     with torch.autocast(logits.device.type, enabled=False):
-        z, mu, a = _flat(logits), _flat(target.detach()), _flat(weight.detach())
+        z, mu, a, e = _flat(logits), *(_flat(t.detach()) for t in (target, weight, e))
         known = labelled.to(z.device)[:, :, None]
         clear = (certainty(mu) == 1) & (mu < 0.5)
         far, near = clear & known, ~clear & known
@@ -67,9 +79,11 @@ def region_losses(logits: Tensor, target: Tensor, weight: Tensor, labelled: Tens
         background = torch.where(far, z, -torch.inf)
         false = torch.sigmoid(background).sum(-1)
         entropy = functional.softplus(background).sum(-1)
-        core, band = _sums_near(z, mu, a, near)
+        core, band = _sums_near(z, mu, a, e, near)
 
-        dice_i = _ratio(core.apart + false, core.total + false, core.weight > 0)
+        empty = torch.where(core.weight > 0, 0, empty_voxels)
+        counts = known[:, :, 0] & ((core.weight > 0) | (empty > 0))
+        dice_i = _ratio(core.apart + false, core.total + false + empty, counts)
         voxels = core.weight + far.sum(-1)
         interior = dice_i + _ratio(core.divergence + entropy, voxels, voxels > 0)
         dice_b = _ratio(band.apart, band.total, band.weight > 0)
@@ -90,12 +104,12 @@ class _Sums:
     weight: Tensor
 
 
-def _sums_near(z: Tensor, mu: Tensor, a: Tensor, near: Tensor) -> tuple[_Sums, _Sums]:
-    """Sums over the certain foreground, and over the band with weights ``a``, among ``near``."""
+def _sums_near(z: Tensor, mu: Tensor, a: Tensor, e: Tensor, near: Tensor) -> tuple[_Sums, _Sums]:
+    """Sums among ``near``: certain foreground with weights ``e``, the band with ``ea``."""
     # A few voxels in a hundred: gathered once, then summed in runs of one sample and channel
     # each (they lie in order; scattered sums would differ from run to run on a GPU).
     runs = near.sum(-1).flatten().tolist()
-    z, mu, a = z[near], mu[near].to(z.dtype), a[near].to(z.dtype)
+    z, mu, a, e = z[near], *(t[near].to(z.dtype) for t in (mu, a, e))
     sure = certainty(mu) == 1
     y = torch.where(sure, 1, mu)
     p = torch.sigmoid(z)
@@ -103,7 +117,7 @@ def _sums_near(z: Tensor, mu: Tensor, a: Tensor, near: Tensor) -> tuple[_Sums, _
     entropy = -(torch.xlogy(y, y) + torch.xlogy(1 - y, 1 - y))
     divergence = functional.binary_cross_entropy_with_logits(z, y, reduction="none") - entropy
     terms = torch.stack([(p - y).abs(), p + y, divergence, torch.ones_like(p)])
-    weights = torch.stack([sure.to(z.dtype), torch.where(sure, 0, a)])
+    weights = e * torch.stack([sure.to(z.dtype), torch.where(sure, 0, a)])
     weighted = weights[:, None] * terms
     sums = torch.stack([run.sum(-1) for run in weighted.split(runs, dim=-1)], dim=-1)
     core, band = sums.view(2, 4, *near.shape[:2])

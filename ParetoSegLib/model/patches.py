@@ -10,8 +10,11 @@ import torch
 
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.seeds import derive_seed
+from ParetoSegLib.method.emphasis import EmphasisSettings, lesion_emphasis
 from ParetoSegLib.model.augmentation import QUANTA, AugmentationSettings, augment
 from ParetoSegLib.model.cache import CachedCase
+
+_ALL_ALIKE = EmphasisSettings()
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,14 @@ class SamplingSettings:
 class Patch:
     """One training sample.
 
-    Shapes: ``images (4, D, H, W)``, ``presence (4,)``, ``membership (3, D, H, W)``,
-    ``labelled (3,)`` bool.
+    Shapes: ``images (4, D, H, W)``, ``presence (4,)``, ``membership`` and ``emphasis``
+    ``(3, D, H, W)``, ``labelled (3,)`` bool.
     """
 
     images: torch.Tensor
     presence: torch.Tensor
     membership: torch.Tensor
+    emphasis: torch.Tensor
     labelled: torch.Tensor
 
 
@@ -65,6 +69,7 @@ def draw_patch(
     size: tuple[int, int, int],
     sampling: SamplingSettings,
     augmentation: AugmentationSettings | None,
+    emphasis: EmphasisSettings = _ALL_ALIKE,
 ) -> Patch:
     """Draw sample number ``index`` of a run; it depends on nothing but its arguments."""
     rng = np.random.default_rng(derive_seed(seed, "patch", index))
@@ -85,7 +90,8 @@ def draw_patch(
     labelled = torch.tensor(case.labelled)
     # Enhancement cannot be seen without contrast agent: nothing is to be learnt about it there.
     labelled[REGIONS.index("et")] &= presence[MODALITIES.index("t1c")]
-    return Patch(images, presence.float(), membership, labelled)
+    weights = torch.from_numpy(lesion_emphasis(membership.numpy(), emphasis))
+    return Patch(images, presence.float(), membership, weights, labelled)
 
 
 def draw_presence(

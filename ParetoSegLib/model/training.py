@@ -230,6 +230,7 @@ class Run:
                     s.patch,
                     s.sampling,
                     augmentation,
+                    s.emphasis,
                 )
                 for j in range(share)
             ]
@@ -252,7 +253,7 @@ class Run:
     def _advance(self, batch: Patch) -> dict[str, Any]:
         """One optimiser step; returns what the log shows of it."""
         s, device = self.settings, self._processes.device
-        images, presence, target, labelled = (
+        images, presence, target, emphasis, labelled = (
             t.to(device, non_blocking=True) for t in _parts(batch)
         )
         rate = learning_rate(s, self.step)
@@ -266,7 +267,7 @@ class Run:
             if s.loss == "dice_ce":
                 row |= self._plain_gradient(logits, target, labelled)
             else:
-                row |= self._balanced_gradient(logits, target, labelled)
+                row |= self._balanced_gradient(logits, target, emphasis, labelled)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"The device has too little memory for a patch of {s.patch} and a batch of "
@@ -291,12 +292,17 @@ class Run:
         return {"loss_interior": float(value)}
 
     def _balanced_gradient(
-        self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
+        self,
+        logits: torch.Tensor,
+        target: torch.Tensor,
+        emphasis: torch.Tensor,
+        labelled: torch.Tensor,
     ) -> dict[str, Any]:
         curriculum = self._curriculum
         theta, u_boundary = curriculum.theta, curriculum.u_boundary
         weight = voxel_weight(certainty(target), theta, self.settings.curriculum.delta)
-        losses = region_losses(logits, target, weight, labelled)
+        empty = self.settings.emphasis.empty_voxels
+        losses = region_losses(logits, target, weight, labelled, emphasis, empty)
         record = self._balance.backward(losses, u_boundary)
         curriculum.advance(record.relative_interior)
         return {
@@ -404,7 +410,7 @@ def choose_precision(
 
 
 def _parts(patch: Patch) -> tuple[torch.Tensor, ...]:
-    return patch.images, patch.presence, patch.membership, patch.labelled
+    return patch.images, patch.presence, patch.membership, patch.emphasis, patch.labelled
 
 
 def _losses(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ParetoSegLib.data.preprocessing import PreprocessingSettings
 from ParetoSegLib.method.curriculum import CurriculumSettings
+from ParetoSegLib.method.emphasis import EmphasisSettings
 from ParetoSegLib.method.pareto import ParetoSettings
 from ParetoSegLib.model.augmentation import AugmentationSettings
 from ParetoSegLib.model.cache import LabelBand
@@ -137,6 +138,7 @@ class TrainingSettings:
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    emphasis: EmphasisSettings = field(default_factory=EmphasisSettings)
     curriculum: CurriculumSettings = field(default_factory=CurriculumSettings)
     pareto: ParetoSettings = field(default_factory=ParetoSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)

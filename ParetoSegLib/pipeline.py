@@ -322,7 +322,7 @@ def _calibrated(
     for start in range(0, logits.shape[1], SLAB):
         slab = logits[:, start : start + SLAB]
         slab[...] = description.calibration.apply(slab, key)
-    return logits
+    return description.calibration.settle(logits, key)
 
 
 def _known_to(description: ModelDescription, case: Case) -> tuple[Case, tuple[str, ...]]:

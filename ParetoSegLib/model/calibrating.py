@@ -1,4 +1,6 @@
-"""Calibration on held-out cases: what membership means, and which volumes a lesion may have."""
+"""Calibration on held-out cases: what membership means, which spots are lesions, and which volumes
+a lesion may have.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ from ParetoSegLib.model.calibration import (
     draw_samples,
     fit_calibration,
 )
+from ParetoSegLib.model.detection_levels import Spot, find_spots, fit_peaks
 from ParetoSegLib.model.levels import VolumeSample, fit_levels
 from ParetoSegLib.model.training import Progress, Report
 from ParetoSegLib.model.training_settings import TrainingSettings
@@ -57,6 +60,7 @@ def calibrate(
         The calibration, and (certain, possible) levels by region.
     """
     samples: list[CalibrationSample] = []
+    spots: list[Spot] = []
     full: list[tuple[CaseFiles, CachedCase, np.ndarray]] = []
     turns = [(f, c, p) for f, c in cases for p in _patterns(c, settings.calibrate)]
     for done, (files, case, presence) in enumerate(turns):
@@ -66,15 +70,18 @@ def calibrate(
         key = presence_key([m for m, there in zip(MODALITIES, presence, strict=True) if there])
         seed = derive_seed(settings.seed, "calibration", case.name)
         mask = case.array("mask").astype(bool)
-        samples += draw_samples(logits, _hard(case, presence), mask, key, seed)
+        hard = _hard(case, presence)
+        samples += draw_samples(logits, hard, mask, key, seed)
+        spots += find_spots(logits, hard, key)
         if presence == case.presence:
             full.append((files, case, logits.astype(np.float16)))
     report(Progress("calibrate", len(turns), len(turns)))
     values = fit_calibration(samples, largest_move) if samples else Calibration.identity()
+    values = values.with_peaks(fit_peaks(spots))
     volumes: dict[str, list[VolumeSample]] = {region: [] for region in REGIONS}
     for files, case, logits in full:
         key = presence_key([m for m, t in zip(MODALITIES, case.presence, strict=True) if t])
-        membership = values.apply(logits.astype(np.float32), key)
+        membership = values.settle(values.apply(logits.astype(np.float32), key), key)
         raters = _raters(files, case, settings)
         for channel, region in enumerate(REGIONS):
             if case.labelled[channel]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
+from ParetoSegLib.measure.doubt import doubt_spots
 from ParetoSegLib.method.fuzzy import nest
 from ParetoSegLib.model.ranges import Number
 
@@ -39,6 +40,9 @@ PRESENCE_KEYS = frozenset(
 
 OUTSIDE_LOGIT = -15.0
 """Where no window looked: nothing there, whatever the calibration."""
+
+DETECTION = (0.5, 0.98)
+"""The range of detection levels: a spot is a part of {membership ≥ ½}, and none is ever certain."""
 
 SCALES = (0.1, 10.0)
 SHIFTS = (-10.0, 10.0)
@@ -64,12 +68,15 @@ class Calibration:
 
     Args:
         values: presence key or ``"any"`` → region → (scale, shift); ``"any"`` has every region.
+        detection: presence key → region → the membership that a spot must reach to be a lesion;
+            ½, which every spot reaches, where there is none.
 
     Raises:
         ModelFolderError: unknown key, missing region, or a number out of range.
     """
 
     values: Mapping[str, Mapping[str, tuple[float, float]]]
+    detection: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.values.get(ANY, {})) != set(REGIONS):
@@ -84,6 +91,14 @@ class Calibration:
                 )
             for region, (scale, shift) in regions.items():
                 _check_pair(f"The calibration of {region!s:.20} for {key}", region, scale, shift)
+        for key, levels in self.detection.items():
+            for region, level in levels.items():
+                if region not in self.values.get(key, {}):
+                    raise ModelFolderError(
+                        f"There is a detection level of {region!s:.20} for {key!s:.60} without a "
+                        "calibration."
+                    )
+                Number(*DETECTION).check(f"The detection level of {region} for {key}", level)
 
     @classmethod
     def identity(cls) -> Calibration:
@@ -93,6 +108,10 @@ class Calibration:
     def pair(self, key: str, region: str) -> tuple[float, float]:
         """Scale and shift of a region for a set of sequences."""
         return self.values.get(key, {}).get(region) or self.values[ANY][region]
+
+    def level(self, key: str, region: str) -> float:
+        """The membership that a spot must reach to be a lesion."""
+        return self.detection.get(key, {}).get(region, DETECTION[0])
 
     def apply(self, logits: Array, key: str) -> Array:
         """Calibrated, nested membership.
@@ -113,12 +132,48 @@ class Calibration:
             return nest(membership)
         return nest(membership.numpy())
 
+    def settle(self, membership: np.ndarray, key: str) -> np.ndarray:
+        """Take spots that peak too low for a lesion below ½, in place; see ``doubt_spots``.
+
+        The core decides for the others: what is doubted as core is not enhancing tumour either,
+        and where a core is kept, the whole tumour holds it.
+
+        Args:
+            membership: float32 ``(3, D, H, W)`` from ``apply``, of the whole case.
+            key: the case's set of sequences.
+
+        Returns:
+            ``membership``, still nested.
+        """
+        if any(self.level(key, region) > DETECTION[0] for region in REGIONS):
+            et, tc, wt = membership
+            for region, values in zip(REGIONS, membership, strict=True):
+                doubt_spots(values, self.level(key, region))
+            np.minimum(et, tc, out=et)
+            np.maximum(wt, tc, out=wt)
+        return membership
+
+    def with_peaks(self, logits: Mapping[tuple[str, str], float]) -> Calibration:
+        """The same with detection levels: what these logits become, by key and region."""
+        detection: dict[str, dict[str, float]] = {}
+        for (key, region), logit in logits.items():
+            scale, shift = self.pair(key, region)
+            level = 1 / (1 + math.exp(-(scale * logit + shift)))
+            level = min(max(level, DETECTION[0]), DETECTION[1])
+            if level > DETECTION[0] and region in self.values.get(key, {}):
+                detection.setdefault(key, {})[region] = level
+        return replace(self, detection=detection)
+
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and lists; ``from_json`` reads them back to an equal calibration."""
         return {
-            key: {region: list(pair) for region, pair in regions.items()}
-            for key, regions in self.values.items()
+            key: {region: [*pair, *self._own_level(key, region)] for region, pair in own.items()}
+            for key, own in self.values.items()
         }
+
+    def _own_level(self, key: str, region: str) -> list[float]:
+        levels = self.detection.get(key, {})
+        return [levels[region]] if region in levels else []
 
     @classmethod
     def from_json(cls, tree: object) -> Calibration:
@@ -130,16 +185,19 @@ class Calibration:
         if not isinstance(tree, dict) or not all(isinstance(v, dict) for v in tree.values()):
             raise ModelFolderError("The calibration must hold regions for each set of sequences.")
         values: dict[str, dict[str, tuple[float, float]]] = {}
+        detection: dict[str, dict[str, float]] = {}
         for key, regions in tree.items():
             values[key] = {}
-            for region, pair in regions.items():
-                if not isinstance(pair, list) or len(pair) != 2:
+            for region, numbers in regions.items():
+                if not isinstance(numbers, list) or len(numbers) not in (2, 3):
                     raise ModelFolderError(
-                        f"The calibration of {region!s:.20} for {key!s:.60} must be two numbers: "
-                        "scale and shift."
+                        f"The calibration of {region!s:.20} for {key!s:.60} must be two or three "
+                        "numbers: scale, shift and a lesion's least peak."
                     )
-                values[key][region] = (pair[0], pair[1])
-        return cls(values)
+                values[key][region] = (numbers[0], numbers[1])
+                if len(numbers) == 3:
+                    detection.setdefault(key, {})[region] = numbers[2]
+        return cls(values, detection)
 
 
 def _check_pair(where: str, region: str, scale: object, shift: object) -> None:

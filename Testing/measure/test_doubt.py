@@ -1,0 +1,71 @@
+"""Spots that peak too low become candidates; all others stay as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from ParetoSegLib.core.geometry import Grid
+from ParetoSegLib.measure.doubt import doubt_spots
+from ParetoSegLib.measure.lesions import find_lesions
+
+SHAPE = (14, 16, 30)
+GRID = Grid.of(sitk.Image(SHAPE[::-1], sitk.sitkFloat32))
+levels = st.floats(0.5, 0.98)
+
+
+def two_spots(first: float, second: float, apart: float = 16.0) -> np.ndarray:
+    """Two round spots with these peaks, in two halves of the volume."""
+    z, y, x = np.indices(SHAPE)
+    field = np.zeros(SHAPE, np.float32)
+    for centre, peak in ((7.0, first), (7.0 + apart, second)):
+        away = (z - 7) ** 2 + (y - 8) ** 2 + (x - centre) ** 2
+        field = np.maximum(field, np.float32(peak) * np.exp(-away / 14.0).astype(np.float32))
+    return field
+
+
+@settings(max_examples=40, deadline=None)
+@given(level=levels, first=st.floats(0.21, 1), second=st.floats(0.21, 1))
+def test_a_spot_is_a_lesion_exactly_if_it_reaches_the_level(level, first, second):
+    field = two_spots(first, second)
+    peaks = [float(field[..., :15].max()), float(field[..., 15:].max())]
+    lesions = find_lesions({"tc": doubt_spots(field.copy(), level)}, GRID, ("tc",))
+    assert len(lesions.found) == sum(peak >= max(level, 0.5) for peak in peaks)
+
+
+@settings(max_examples=40, deadline=None)
+@given(level=levels, seed=st.integers(0, 999))
+def test_nothing_rises_and_order_holds_within_a_spot(level, seed):
+    noise = np.random.default_rng(seed).normal(size=SHAPE)
+    field = ndimage.gaussian_filter(noise, 2.5)
+    field = (1 / (1 + np.exp(-30 * field))).astype(np.float32)
+    changed = doubt_spots(field.copy(), level)
+    assert changed.dtype == np.float32
+    assert (changed <= field).all()
+    parts, count = ndimage.label(field >= 0.5, np.ones((3, 3, 3)))
+    for number in range(1, count + 1):
+        own = parts == number
+        if field[own].max() >= level:
+            np.testing.assert_array_equal(changed[own], field[own])
+        else:
+            assert changed[own].max() < 0.5
+            order = np.argsort(field[own], kind="stable")
+            assert (np.diff(changed[own][order]) >= 0).all()
+
+
+def test_a_weak_spot_beside_a_strong_lesion_is_doubted_alone():
+    field = two_spots(0.7, 1.0, apart=9.0)
+    assert field[7, 8, 11] > 0.05
+    changed = doubt_spots(field.copy(), 0.8)
+    assert changed[..., :9].max() < 0.5
+    np.testing.assert_array_equal(changed[..., 14:], field[..., 14:])
+
+
+@pytest.mark.parametrize("peak", [0.0, 0.04, 0.9])
+def test_the_level_one_half_changes_nothing(peak):
+    field = two_spots(peak, 0.6)
+    np.testing.assert_array_equal(doubt_spots(field.copy(), 0.5), field)

@@ -1,0 +1,107 @@
+"""From which peak on a spot is called a lesion."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ParetoSegLib.core.labels import REGIONS
+from ParetoSegLib.model.calibration import Calibration
+from ParetoSegLib.model.detection_levels import Spot, find_spots, fit_peaks
+
+KEY = "t1c"
+peaks = st.floats(0, 10, allow_nan=False, width=16)
+spots = st.lists(st.builds(Spot, st.just(KEY), st.just("tc"), peaks, st.booleans()), max_size=30)
+
+
+def errors(level: float, seen: list[Spot]) -> int:
+    return sum((spot.peak >= level) != spot.real for spot in seen)
+
+
+def alone(seen: list[Spot]) -> float:
+    """The level of one set of sequences, which then is that of all sets, too."""
+    return fit_peaks(seen).get((KEY, "tc"), 0.0)
+
+
+@given(spots)
+def test_no_other_level_has_fewer_errors(seen):
+    level = alone(seen)
+    assert level >= 0
+    trials = [0.0, *(s.peak for s in seen), *(np.nextafter(s.peak, np.inf) for s in seen)]
+    assert errors(level, seen) == min(errors(trial, seen) for trial in trials)
+
+
+@given(spots)
+def test_order_does_not_matter(seen):
+    assert fit_peaks(seen) == fit_peaks(seen[::-1])
+
+
+def test_nothing_false_keeps_every_spot():
+    assert alone([Spot(KEY, "tc", float(p), True) for p in range(5)]) == 0
+
+
+def test_nothing_real_keeps_none():
+    assert alone([Spot(KEY, "tc", float(p), False) for p in range(5)]) > 4
+
+
+def test_more_spots_move_a_set_of_sequences_to_its_own_level():
+    def shown(key: str, border: float, count: int) -> list[Spot]:
+        values = np.linspace(0, 8, count)
+        return [Spot(key, "tc", float(p), bool(p > border)) for p in values]
+
+    common = shown("t1c+t2f", 2.0, 4000)
+    levels = [fit_peaks(common + shown(KEY, 6.0, n))[KEY, "tc"] for n in (5, 20, 100, 400)]
+    assert levels == sorted(levels)
+    assert levels[0] < 3.5
+    assert abs(levels[-1] - 6.0) < 0.3
+
+
+def test_spots_are_components_with_their_peak_and_truth():
+    logits = np.full((3, 6, 8, 9), -4.0, np.float32)
+    logits[1, 1:3, 1:3, 1:3] = 1.0
+    logits[1, 2, 2, 2] = 3.0
+    logits[1, 4, 6, 6:8] = 0.5
+    hard = np.zeros((6, 8, 9), bool)
+    hard[0:2, 0:2, 0:2] = True
+    found = find_spots(logits, {"tc": hard}, KEY)
+    assert sorted((s.peak, s.real) for s in found) == [(0.5, False), (3.0, True)]
+    assert {(s.key, s.region) for s in found} == {(KEY, "tc")}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    scale=st.floats(0.5, 2), shift=st.floats(-0.5, 0.5), logit=st.floats(0, 3), seed=st.integers(0)
+)
+def test_a_calibration_keeps_spots_that_reach_the_logit_and_no_others(scale, shift, logit, seed):
+    pair = {KEY: dict.fromkeys(REGIONS, (scale, shift)), "any": dict.fromkeys(REGIONS, (1.0, 0.0))}
+    levels = {(KEY, region): logit for region in REGIONS}
+    calibration = Calibration(pair).with_peaks(levels)
+    assert Calibration.from_json(calibration.to_json()) == calibration
+    heights = np.random.default_rng(seed % 2**32).uniform(0, 5, 4).astype(np.float32)
+    logits = np.full((3, 5, 5, 24), -9.0, np.float32)
+    for number, height in enumerate(heights):
+        logits[:, 2, 2, 6 * number + 2] = height
+    plain = calibration.apply(logits, KEY)
+    settled = calibration.settle(plain.copy(), KEY)
+    assert (settled <= plain).all()
+    assert (settled[0] <= settled[1]).all()
+    assert (settled[1] <= settled[2]).all()
+    for number, height in enumerate(heights):
+        spot = settled[:, 2, 2, 6 * number + 2]
+        reached = plain[0, 2, 2, 6 * number + 2]
+        if reached >= 0.5 and abs(height - logit) > 1e-3 and reached < 0.98:
+            assert (spot >= 0.5).all() == (height > logit)
+
+
+def test_the_core_decides():
+    """Enhancement goes with a doubted core; a kept core stays inside the whole tumour."""
+    values = {"any": dict.fromkeys(REGIONS, (1.0, 0.0))}
+    doubted_core = Calibration(values, {"any": {"tc": 0.9}})
+    doubted_rest = Calibration(values, {"any": {"wt": 0.95}})
+    field = np.zeros((3, 3, 3, 3), np.float32)
+    field[:, 1, 1, 1] = (0.8, 0.85, 0.93)
+    et, tc, wt = doubted_core.settle(field.copy(), "any")[:, 1, 1, 1]
+    assert et <= tc < 0.5 < wt
+    et, tc, wt = doubted_rest.settle(field.copy(), "any")[:, 1, 1, 1]
+    assert wt == tc == np.float32(0.85)

@@ -142,12 +142,17 @@ def run_paretoseg(options: argparse.Namespace) -> None:
     from ParetoSegLib.cohort import segment_cases
     from ParetoSegLib.data.layouts import find_cases
     from ParetoSegLib.model.backends.conversion import openvino
+    from ParetoSegLib.model.backends.conversion_cache import is_stored
     from ParetoSegLib.model.backends.interface import choose_backend
+    from ParetoSegLib.model.deferred import deferred_model
     from ParetoSegLib.model.devices import choose_device
     from ParetoSegLib.pipeline import SegmentOptions, load
 
-    # The baseline holds all that is imported, whenever the program itself would have done so.
-    import_module("ParetoSegLib.model.refinement")
+    # The baseline holds all that is imported, whenever the program itself would have done so: a
+    # network's layers only where it has not been converted before.
+    description, network = deferred_model(options.model)
+    if not is_stored(network.identity, description.patch):
+        import_module("ParetoSegLib.model.refinement")
     if choose_backend(options.backend, choose_device(options.device)) == "openvino":
         openvino()
     baseline = peak_mb()

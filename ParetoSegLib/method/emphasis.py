@@ -1,7 +1,7 @@
 """How much each voxel of a lesion counts, so that small lesions are not drowned by large ones.
 
 Of a metastasis of 3 mm only a voxel or two is certain, of one of 20 mm several thousand are: in a
-sum over voxels the small one does not exist. Blob loss (Kofler et al. 2023, arXiv 2205.08209) sums
+sum over voxels the small one does not exist. Blob loss (Kofler et al. 2022, arXiv 2205.08209) sums
 over lesions instead; here voxels are weighted, so that the region losses stay what they are.
 """
 

@@ -133,7 +133,7 @@ class Calibration:
         return nest(membership.numpy())
 
     def settle(self, membership: np.ndarray, key: str) -> np.ndarray:
-        """Take spots that peak too low for a lesion below ½, in place; see ``doubt_spots``.
+        """Hold spots that peak too low for a lesion below ½, in place; see ``doubt_spots``.
 
         The core decides for the others: what is doubted as core is not enhancing tumour either,
         and where a core is kept, the whole tumour holds it.

@@ -34,35 +34,32 @@ def test_a_spot_is_a_lesion_exactly_if_it_reaches_the_level(level, first, second
     field = two_spots(first, second)
     peaks = [float(field[..., :15].max()), float(field[..., 15:].max())]
     lesions = find_lesions({"tc": doubt_spots(field.copy(), level)}, GRID, ("tc",))
-    assert len(lesions.found) == sum(peak >= max(level, 0.5) for peak in peaks)
+    assert len(lesions.found) == sum(peak >= np.float32(level) for peak in peaks)
 
 
 @settings(max_examples=40, deadline=None)
 @given(level=levels, seed=st.integers(0, 999))
-def test_nothing_rises_and_order_holds_within_a_spot(level, seed):
+def test_only_spots_below_the_level_change_and_stay_below_one_half(level, seed):
     noise = np.random.default_rng(seed).normal(size=SHAPE)
     field = ndimage.gaussian_filter(noise, 2.5)
     field = (1 / (1 + np.exp(-30 * field))).astype(np.float32)
     changed = doubt_spots(field.copy(), level)
     assert changed.dtype == np.float32
-    assert (changed <= field).all()
-    parts, count = ndimage.label(field >= 0.5, np.ones((3, 3, 3)))
+    spots, count = ndimage.label(field >= 0.5, np.ones((3, 3, 3)))
+    np.testing.assert_array_equal(changed[spots == 0], field[spots == 0])
     for number in range(1, count + 1):
-        own = parts == number
+        own = spots == number
         if field[own].max() >= level:
             np.testing.assert_array_equal(changed[own], field[own])
         else:
-            assert changed[own].max() < 0.5
-            order = np.argsort(field[own], kind="stable")
-            assert (np.diff(changed[own][order]) >= 0).all()
+            assert (changed[own].astype(np.float16) < 0.5).all()
+            assert (changed[own] > 0.49).all()
 
 
-def test_a_weak_spot_beside_a_strong_lesion_is_doubted_alone():
-    field = two_spots(0.7, 1.0, apart=9.0)
-    assert field[7, 8, 11] > 0.05
-    changed = doubt_spots(field.copy(), 0.8)
-    assert changed[..., :9].max() < 0.5
-    np.testing.assert_array_equal(changed[..., 14:], field[..., 14:])
+def test_a_doubted_spot_is_a_candidate():
+    held = doubt_spots(two_spots(0.7, 0.9), 0.8)
+    lesions = find_lesions({"tc": held}, GRID, ("tc",))
+    assert [len(lesions.found), len(lesions.candidates)] == [1, 1]
 
 
 @pytest.mark.parametrize("peak", [0.0, 0.04, 0.9])

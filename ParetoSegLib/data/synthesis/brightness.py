@@ -30,7 +30,7 @@ class Parts:
 
 def draw_edema(rng: np.random.Generator, anchors: Mapping[str, Anchors]) -> dict[str, float]:
     """Brightness of fully developed edema: one fluid and one scanner a patient."""
-    wet = rng.uniform(0.3, 1.0)
+    wet = rng.uniform(0.3, 1.15)
     dark, also_dark = (0.3 - 1.3 * wet) * rng.uniform(0.4, 1.0, 2)
     # Where grey and white matter look alike on T1, edema is still darker than both: in two real
     # patients by .0 and .2 of the way down to CSF on T1, and by .4 and .6 on T1c, in the median.

@@ -92,7 +92,7 @@ def _paint_edema(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Gene
     whole = np.zeros(canvas.shape, np.float32)
     for lesion in lesions:
         # The front fades over a fraction of a millimetre or over several, half of it inside the
-        # truth and half outside; and it is wetter next to the core than far away.
+        # truth and half outside; and it is wetter next to the core than far away, or in pools.
         soft = np.exp(rng.uniform(np.log(0.5), np.log(4.0)))
         even, strength = rng.uniform(0.15, 1.0), rng.uniform(0.7, 1.05)
         if lesion.edema_box is None or lesion.behind_mm is None:
@@ -100,6 +100,8 @@ def _paint_edema(canvas: Canvas, lesions: list[GrownLesion], rng: np.random.Gene
         behind = lesion.behind_mm
         front = np.clip(0.45 + behind / (2 * soft), 0, 1)
         near = np.clip(behind / max(lesion.plan.edema_mm, 1e-3), 0, 1)
+        if rng.random() < 0.5:
+            near = np.clip(0.5 + canvas.field(rng, rng.uniform(9.0, 22.0), lesion.edema_box), 0, 1)
         grade = (strength * front * (even + (1 - even) * near)).astype(np.float32)
         part = whole[lesion.edema_box]
         np.maximum(part, grade, out=part)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import (
-    GeometryError,
     ImageReadError,
     LabelError,
     OutputError,
-    ParetoSegError,
 )
 from ParetoSegLib.core.image_damage import SUFFIXES, check_damage
 from ParetoSegLib.core.images import (
@@ -31,49 +27,13 @@ from ParetoSegLib.core.images import (
     stem_of,
     write_image,
 )
-
-SHAPE = (5, 6, 7)
-OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
-
-
-def picture(dtype: type = np.float32, shape: tuple[int, ...] = SHAPE) -> sitk.Image:
-    values = np.random.default_rng(3).integers(0, 900, shape).astype(dtype)
-    return sitk.GetImageFromArray(values)
-
-
-def placed(image: sitk.Image, direction: tuple[float, ...] = OBLIQUE) -> sitk.Image:
-    image.SetSpacing((0.9, 1.1, 3.0))
-    image.SetOrigin((-20.0, 13.5, 7.25))
-    image.SetDirection(direction)
-    return image
-
-
-def refusal(path: Path, read: Callable[[Path], object] = read_image) -> ParetoSegError:
-    """The error of reading a bad file: one sentence that names the file and no folder."""
-    with pytest.raises(ParetoSegError) as caught:
-        read(path)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert sentence.endswith(".")
-    assert str(path.parent) not in sentence
-    if path.is_dir():
-        assert path.name not in sentence
-    else:
-        assert path.name in sentence
-    return caught.value
-
-
-def patched_nifti(path: Path, *edits: tuple[int, str, object]) -> Path:
-    """A NIfTI file with numbers in its header overwritten: (offset, format, value)."""
-    sitk.WriteImage(placed(picture(), (1, 0, 0, 0, 1, 0, 0, 0, 1)), str(path))
-    content = bytearray(path.read_bytes())
-    for offset, form, value in edits:
-        struct.pack_into("<" + form, content, offset, value)
-    path.write_bytes(content)
-    return path
-
-
-PIXDIM, QFORM, SFORM, SROWS = 76, 252, 254, 280
+from Testing.core.image_files import (
+    OBLIQUE,
+    SHAPE,
+    picture,
+    placed,
+    refusal,
+)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -291,114 +251,6 @@ def test_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path) -> No
     assert isinstance(refusal(path), ImageReadError)
 
 
-# ---- grids
-
-
-@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf"), 1e-3, 21.0, 1000.0])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_absurd_spacing(size: float, axis: int, tmp_path: Path) -> None:
-    edits = [(PIXDIM + 4 * (1 + axis), "f", size), (SFORM, "h", 0)]
-    path = patched_nifti(tmp_path / "a.nii", *edits)
-    assert isinstance(refusal(path), GeometryError)
-    zipped = tmp_path / "b.nii.gz"
-    zipped.write_bytes(gzip.compress(path.read_bytes()))
-    assert isinstance(refusal(zipped), GeometryError)
-
-
-@pytest.mark.parametrize("size", [0.05, 0.5, 6.0, 20.0])
-def test_unusual_spacing_is_read(size: float, tmp_path: Path) -> None:
-    image = picture()
-    image.SetSpacing((size, size, size))
-    path = tmp_path / "a.nrrd"
-    write_image(image, path)
-    np.testing.assert_allclose(read_image(path).GetSpacing(), size, rtol=1e-6)
-
-
-def test_zero_spacing_in_other_formats(tmp_path: Path) -> None:
-    for suffix, old, new in (
-        (".mha", b"ElementSpacing = 0.9", b"ElementSpacing = 0.0"),
-        (".nrrd", b"space directions: (0.9,0,0)", b"space directions: (0.0,0,0)"),
-    ):
-        path = tmp_path / f"a{suffix}"
-        write_image(placed(picture(), (1, 0, 0, 0, 1, 0, 0, 0, 1)), path)
-        content = path.read_bytes()
-        assert b"0.9" in content
-        path.write_bytes(_swap(content, old, new))
-        assert isinstance(refusal(path), GeometryError)
-
-
-def _swap(content: bytes, old: bytes, new: bytes) -> bytes:
-    if old not in content:  # writers spell 0.9 with all its digits
-        start = content.index(old.partition(b"0.9")[0]) + len(old.partition(b"0.9")[0])
-        end = min(content.index(c, start) for c in (b" ", b",") if c in content[start:])
-        return content[:start] + b"0" + content[end:]
-    return content.replace(old, new, 1)
-
-
-def test_missing_affine_in_nifti(tmp_path: Path) -> None:
-    path = patched_nifti(tmp_path / "a.nii", (QFORM, "h", 0), (SFORM, "h", 0))
-    assert "affine" in str(refusal(path))
-
-
-def test_analyze_files_have_no_affine(tmp_path: Path) -> None:
-    path = patched_nifti(tmp_path / "a.nii", (344, "4s", bytes(4)))
-    assert isinstance(refusal(path), ParetoSegError)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "start"),
-    [(".nrrd", b"space"), (".nrrd", b"space directions"), (".mha", b"TransformMatrix")],
-)
-def test_missing_affine_in_other_formats(suffix: str, start: bytes, tmp_path: Path) -> None:
-    path = tmp_path / f"a{suffix}"
-    sitk.WriteImage(placed(picture()), str(path), False)
-    lines = path.read_bytes().split(b"\n")
-    kept = [ln for ln in lines if not ln.startswith((start + b":", start + b" ="))]
-    assert len(kept) < len(lines)
-    path.write_bytes(b"\n".join(kept))
-    assert "affine" in str(refusal(path))
-
-
-def test_spacing_left_out_is_not_made_up(tmp_path: Path) -> None:
-    path = tmp_path / "a.mha"
-    sitk.WriteImage(picture(), str(path), False)
-    content = path.read_bytes()
-    start = content.index(b"ElementSpacing")
-    path.write_bytes(content[:start] + content[content.index(b"\n", start) + 1 :])
-    assert "voxel size" in str(refusal(path))
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        np.zeros((3, 4)),
-        [[0.9, 0.9, 0, 0], [0, 0, 0, 0], [0, 0, 3, 0]],
-        [[0.9, 0.5, 0, 0], [0, 1.1, 0, 0], [0, 0, 3, 0]],
-    ],
-    ids=["zero", "singular", "sheared"],
-)
-def test_axes_that_span_no_straight_grid_in_nifti(rows: object, tmp_path: Path) -> None:
-    edits = [(SROWS + 4 * i, "f", float(v)) for i, v in enumerate(np.ravel(rows))]
-    path = patched_nifti(tmp_path / "a.nii", (QFORM, "h", 0), *edits)
-    assert isinstance(refusal(path), GeometryError)
-
-
-@pytest.mark.parametrize(
-    "matrix", ["1 0 0 1 0 0 0 0 1", "1 0 0 0.5 1 0 0 0 1", "0 0 0 0 0 0 0 0 0"]
-)
-def test_axes_that_span_no_straight_grid_in_meta_image(matrix: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.mha"
-    sitk.WriteImage(picture(), str(path), False)
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"1 0 0 0 1 0 0 0 1", matrix.encode(), 1))
-    assert isinstance(refusal(path), GeometryError)
-
-
-def test_two_voxel_sizes_in_one_header(tmp_path: Path) -> None:
-    path = patched_nifti(tmp_path / "a.nii", (QFORM, "h", 0), (PIXDIM + 4, "f", 2.0))
-    assert "two voxel sizes" in str(refusal(path))
-
-
 # ---- labels
 
 
@@ -440,104 +292,7 @@ def test_fractions_are_no_labels(value: float, tmp_path: Path) -> None:
     assert f"{value:g}" in str(error)
 
 
-# ---- DICOM
-
-
-def write_series(
-    folder: Path, values: np.ndarray, uid: str = "1.2.3", gap_mm: float = 3.0, echo: bool = False
-) -> None:
-    """A DICOM series of ``(D, H, W)`` values with slices along z."""
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for number, plane in enumerate(values):
-        image = sitk.GetImageFromArray(plane[None].astype(np.int16))
-        image.SetSpacing((0.9, 1.1, gap_mm))
-        z = gap_mm * (number // 2 if echo else number)
-        for key, value in {
-            "0008|0060": "MR",
-            "0008|0018": f"{uid}.{number + 1}",
-            "0020|000d": "1.2",
-            "0020|000e": uid,
-            "0020|0013": str(number),
-            "0020|0032": f"-20\\13.5\\{z:g}",
-            "0020|0037": "1\\0\\0\\0\\1\\0",
-        }.items():
-            image.SetMetaData(key, value)
-        writer.SetFileName(str(folder / f"{uid}-{number:03d}.dcm"))
-        writer.Execute(image)
-
-
-def planes() -> np.ndarray:
-    return np.random.default_rng(2).integers(0, 900, SHAPE)
-
-
-def test_a_dicom_series_is_one_image(tmp_path: Path) -> None:
-    write_series(tmp_path / "Döe Jane" / "t1 c", planes())
-    image = read_image(tmp_path / "Döe Jane" / "t1 c")
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), planes())
-    np.testing.assert_allclose(image.GetSpacing(), (0.9, 1.1, 3.0))
-    np.testing.assert_allclose(image.GetOrigin(), (-20, 13.5, 0))
-
-
-def test_several_series_are_counted(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    for uid in ("1.2.3", "1.2.4", "1.2.5"):
-        write_series(folder, planes(), uid)
-    assert "3 DICOM series" in str(refusal(folder))
-
-
-def test_a_folder_without_dicom(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    folder.mkdir()
-    (folder / "notes.txt").write_text("nothing")
-    assert "no DICOM series" in str(refusal(folder))
-
-
-def test_a_missing_slice_is_seen(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    write_series(folder, planes())
-    (folder / "1.2.3-002.dcm").unlink()
-    assert "missing" in str(refusal(folder))
-
-
-def test_two_images_in_one_place_are_seen(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    write_series(folder, planes()[:4], echo=True)
-    assert "in one place" in str(refusal(folder))
-
-
-def test_a_single_slice_is_no_series(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    write_series(folder, planes()[:1])
-    assert "2-D" in str(refusal(folder))
-
-
-def test_a_truncated_slice(tmp_path: Path) -> None:
-    folder = tmp_path / "DOE JANE"
-    write_series(folder, planes())
-    slice_file = folder / "1.2.3-002.dcm"
-    slice_file.write_bytes(slice_file.read_bytes()[:-30])
-    refusal(folder)
-
-
-def test_a_folder_can_be_called_by_its_sequence(tmp_path: Path) -> None:
-    with pytest.raises(ImageReadError, match=r"^The DICOM folder of t2f "):
-        read_image(tmp_path, "The DICOM folder of t2f")
-
-
 # ---- names and hashes
-
-
-def test_hash_depends_on_content_alone(tmp_path: Path) -> None:
-    write_series(tmp_path / "a", planes())
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
-    for number, path in enumerate(sorted((tmp_path / "b").iterdir(), reverse=True)):
-        path.rename(path.with_name(f"IM{number}"))
-    assert file_hash(tmp_path / "a") == file_hash(tmp_path / "b")
-    first = sorted((tmp_path / "b").iterdir())[0]
-    first.write_bytes(first.read_bytes()[:-1] + b"\x07")
-    assert file_hash(tmp_path / "a") != file_hash(tmp_path / "b")
 
 
 def test_hash_of_a_file_is_sha256(tmp_path: Path) -> None:

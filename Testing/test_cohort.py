@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from described import described
 from phantom import BrightNetwork, write_case
 
 from ParetoSegLib.cohort import segment_cases
 from ParetoSegLib.core.claims import BEGUN, Claims
-from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.data.layouts import find_cases
-from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.description import usual_assessable
-from ParetoSegLib.model.folder import ModelDescription, save_model
+from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.networks import build_network
 from ParetoSegLib.model.ranks import RUN_VARIABLE
 from ParetoSegLib.pipeline import Model, SegmentOptions
@@ -38,23 +36,6 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build_network("UNet", arguments, prior=(1e-5, 1e-5, 1e-5))
     save_model(folder, described(arguments), network.state_dict(), "# Untrained\n")
     return folder
-
-
-def described(arguments: dict) -> ModelDescription:
-    return ModelDescription(
-        name="untrained",
-        network="UNet",
-        network_arguments=arguments,
-        modalities=MODALITIES,
-        regions=REGIONS,
-        spacing_mm=(1.0, 1.0, 1.0),
-        normalisation="robust z-score inside the mask",
-        patch=(24, 24, 24),
-        calibration=Calibration.identity(),
-        levels=dict.fromkeys(REGIONS, (0.9, 0.1)),
-        assessable=usual_assessable(),
-        label_band={"band_mm": 1.5, "beta": 0.75},
-    )
 
 
 @pytest.fixture(scope="module")

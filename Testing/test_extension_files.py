@@ -120,10 +120,18 @@ def test_the_catalog_entry_has_the_keys_of_its_schema() -> None:
 
 def test_pictures_that_the_catalog_shows_are_kept_here() -> None:
     start = f"{HOMEPAGE.replace('github.com', 'raw.githubusercontent.com')}/main/"
-    for url in [_set_in_cmake("EXTENSION_ICONURL"), *_s4ext()["screenshoturls"].split()]:
-        assert url.startswith(start)
-        assert url.endswith(".png")
-    assert (ROOT / _s4ext()["iconurl"].removeprefix(start)).is_file()
+    for shown in (
+        [_set_in_cmake("EXTENSION_ICONURL"), *_set_in_cmake("EXTENSION_SCREENSHOTURLS").split()],
+        [_s4ext()["iconurl"], *_s4ext()["screenshoturls"].split()],
+    ):
+        assert len(shown) > 1
+        for url in shown:
+            assert url.startswith(start)
+            assert url.endswith(".png")
+            path = ROOT / url.removeprefix(start)
+            # Upper and lower case count there, whatever they do on this computer.
+            assert path.name in [there.name for there in path.parent.iterdir()], url
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n"), url
 
 
 def test_the_icon_is_a_png_of_128_pixels() -> None:

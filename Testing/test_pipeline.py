@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from described import described
 from phantom import CENTRE, RADIUS, BrightNetwork, distance_from, write_case, write_image
 
 from ParetoSegLib.core.errors import DeviceError, ImageReadError, ModelFolderError
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.prefetch import prefetched
 from ParetoSegLib.data.case import CaseFiles, read_case
-from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.folder import ModelDescription, save_model
 from ParetoSegLib.model.networks import build_network, tiny_arguments
 from ParetoSegLib.pipeline import (
@@ -35,28 +35,17 @@ CPU = SegmentOptions(device="cpu")
 
 
 def _description(**changes: object) -> ModelDescription:
-    values: dict = {
-        "name": "bright",
-        "network": "UNet",
-        "network_arguments": {"channels": (8, 16), "num_res_units": 1},
-        "modalities": MODALITIES,
-        "regions": REGIONS,
-        "spacing_mm": (1.0, 1.0, 1.0),
-        "normalisation": "z-score",
-        "patch": (24, 24, 24),
-        "calibration": Calibration.identity(),
-        "levels": dict.fromkeys(REGIONS, (0.9, 0.1)),
-        "assessable": {
-            "t1n+t1c+t2w+t2f": REGIONS,
-            "t1c": REGIONS,
-            "t1c+t2f": REGIONS,
-            # A claim too much: without contrast nobody sees enhancement.
-            "t2f": ("et", "wt"),
-            "t1n": (),
-        },
-        "label_band": {"band_mm": 1.5, "beta": 0.75},
+    assessable = {
+        "t1n+t1c+t2w+t2f": REGIONS,
+        "t1c": REGIONS,
+        "t1c+t2f": REGIONS,
+        # A claim too much: without contrast nobody sees enhancement.
+        "t2f": ("et", "wt"),
+        "t1n": (),
     }
-    return ModelDescription(**{**values, **changes})
+    values: dict = {"name": "bright", "normalisation": "z-score", "assessable": assessable}
+    arguments = {"channels": (8, 16), "num_res_units": 1}
+    return described(arguments, **{**values, **changes})
 
 
 @pytest.fixture(scope="module")

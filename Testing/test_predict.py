@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from described import described
 from phantom import BrightNetwork, write_case, write_image
 
 from ParetoSegLib.core.command import run
-from ParetoSegLib.core.labels import MODALITIES, REGIONS
-from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.description import usual_assessable
-from ParetoSegLib.model.folder import ModelDescription, read_description, save_model
+from ParetoSegLib.core.labels import REGIONS
+from ParetoSegLib.model.folder import read_description, save_model
 from ParetoSegLib.model.networks import build_network
 from ParetoSegLib.pipeline import Model
 from ParetoSegLib.predict import main
@@ -33,20 +32,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network("UNet", arguments, prior=(1e-5, 1e-5, 1e-5))
-    description = ModelDescription(
-        name="untrained",
-        network="UNet",
-        network_arguments=arguments,
-        modalities=MODALITIES,
-        regions=REGIONS,
-        spacing_mm=(1.0, 1.0, 1.0),
-        normalisation="robust z-score inside the mask",
-        patch=(24, 24, 24),
-        calibration=Calibration.identity(),
-        levels=dict.fromkeys(REGIONS, (0.9, 0.1)),
-        assessable=usual_assessable(),
-        label_band={"band_mm": 1.5, "beta": 0.75},
-    )
+    description = described(arguments)
     folder = tmp_path_factory.mktemp("models") / "untrained"
     save_model(folder, description, network.state_dict(), "# Untrained\n")
     return folder

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from described import described
 from phantom import CENTRE, RADIUS, SHAPE, distance_from
 
 import ParetoSegLib
 from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
-from ParetoSegLib.data.normalisation import NORMALISATION
-from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.folder import ModelDescription, save_model
+from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.networks import build_network, tiny_arguments
 from ParetoSegLib.service.exchange import WORKING, Exchange, finish, write_volume
 from ParetoSegLib.service.protocol import Event, Options, Request, Segment
@@ -39,21 +38,9 @@ def small_model(folder: Path, name: str = "small", seed: int = 0) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network("UNet", arguments)
-    description = ModelDescription(
-        name=name,
-        network="UNet",
-        network_arguments=arguments,
-        modalities=MODALITIES,
-        regions=REGIONS,
-        spacing_mm=(1.0, 1.0, 1.0),
-        normalisation=NORMALISATION,
-        patch=(24, 24, 24),
-        calibration=Calibration.identity(),
-        levels=dict.fromkeys(REGIONS, (0.9, 0.1)),
-        assessable={presence_key([m]): REGIONS for m in MODALITIES}
-        | {"t1c+t2f": REGIONS, presence_key(MODALITIES): REGIONS},
-        label_band={"band_mm": 1.5, "beta": 0.75},
-    )
+    assessable = {presence_key([m]): REGIONS for m in MODALITIES}
+    assessable |= {"t1c+t2f": REGIONS, presence_key(MODALITIES): REGIONS}
+    description = described(arguments, name=name, assessable=assessable)
     save_model(folder, description, network.state_dict(), "A small model.")
     return folder
 

@@ -13,14 +13,13 @@ import torch
 
 pytest.importorskip("openvino")
 
+from described import described
+
 from ParetoSegLib.core.errors import DeviceError
-from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.model.backends import conversion, openvino_cpu
 from ParetoSegLib.model.backends.conversion_cache import entry_of, is_stored
 from ParetoSegLib.model.backends.openvino_cpu import OpenVINOBackend
-from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.deferred import deferred_model
-from ParetoSegLib.model.description import ModelDescription, usual_assessable
 from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.inference import predict_logits
 from ParetoSegLib.model.networks import build_network, tiny_arguments
@@ -49,20 +48,7 @@ def shared() -> torch.nn.Module:
 
 
 def saved(folder: Path, seed: int = 0) -> Path:
-    description = ModelDescription(
-        name="tiny",
-        network="UNet",
-        network_arguments=tiny_arguments("UNet"),
-        modalities=MODALITIES,
-        regions=REGIONS,
-        spacing_mm=(1.0, 1.0, 1.0),
-        normalisation="robust z-score inside the mask",
-        patch=PATCH,
-        calibration=Calibration.identity(),
-        levels=dict.fromkeys(REGIONS, (0.9, 0.1)),
-        assessable=usual_assessable(),
-        label_band={"band_mm": 1.5, "beta": 0.75},
-    )
+    description = described(tiny_arguments("UNet"), PATCH, "tiny")
     save_model(folder, description, tiny(seed=seed).state_dict(), "# Tiny\n")
     return folder
 

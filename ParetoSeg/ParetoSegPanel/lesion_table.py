@@ -17,6 +17,13 @@ CANDIDATE_MARK = "{number} ?"
 
 NUMBER, VOLUME, DIAMETER, CONFIDENCE, MARGIN = range(5)
 
+ORDERS = ("number", "volume", "diameter", "confidence", "margin")
+"""What the columns are called in a saved scene, in the order of ``NUMBER`` … ``MARGIN``."""
+
+
+def _nobody(*_arguments: object) -> None:
+    return None
+
 
 @dataclass(frozen=True)
 class Column:
@@ -99,6 +106,8 @@ class LesionTable:
         ui: the widgets of the panel.
         chosen: called with the lesion to look at.
         ticked: called with a lesion and whether it shall be part of the segmentation.
+        ordered: called with one of ``ORDERS``, and whether from large to small, when the user
+            presses a heading.
     """
 
     def __init__(
@@ -106,11 +115,13 @@ class LesionTable:
         ui: Any,
         chosen: Callable[[Lesion], None],
         ticked: Callable[[Lesion, bool], None],
+        ordered: Callable[[str, bool], None] = _nobody,
     ) -> None:
         self._table = ui.lesionTable
         self._buttons = (ui.previousButton, ui.nextButton)
         self._chosen = chosen
         self._ticked = ticked
+        self._ordered = ordered
         self._filling = False
         self._columns = columns()
         self._lesions: Sequence[Lesion] = ()
@@ -123,12 +134,15 @@ class LesionTable:
             self._model.setHeaderData(index, qt.Qt.Horizontal, column.title)
             self._model.setHeaderData(index, qt.Qt.Horizontal, column.help, qt.Qt.ToolTipRole)
         self._table.setModel(self._model)
+        # Qt must never sort by itself: it would sort the cells as text, behind the back of _shown,
+        # and a click on a row would mean another lesion than the one that is read there.
+        self._table.setSortingEnabled(False)
         header = self._table.horizontalHeader()
         header.setSectionsClickable(True)
         header.setHighlightSections(False)
         header.setSortIndicatorShown(True)
         header.setStretchLastSection(True)
-        header.connect("sectionClicked(int)", self._on_heading)
+        header.connect("sectionClicked(int)", self.press_heading)
         self._table.verticalHeader().hide()
         self._table.connect("clicked(QModelIndex)", self._on_click)
         self._table.connect("activated(QModelIndex)", self._on_click)
@@ -178,8 +192,40 @@ class LesionTable:
 
     def sort(self, column: int, falling: bool) -> None:
         """Sort by a column."""
-        self._sorted_by, self._falling = column, falling
-        self._fill()
+        if (column, falling) != (self._sorted_by, self._falling):
+            self._sorted_by, self._falling = column, falling
+            self._fill()
+
+    def sort_by(self, order: str, falling: bool) -> None:
+        """Sort by one of ``ORDERS``; by number where a scene names an order that is unknown."""
+        self.sort(ORDERS.index(order) if order in ORDERS else NUMBER, falling)
+
+    def press_heading(self, column: int) -> None:
+        """Do what a click on a heading does: sort by it, or the other way round if it was."""
+        again = column == self._sorted_by
+        self.sort(column, not self._falling if again else self._columns[column].falls)
+        self._ordered(ORDERS[column], self._falling)
+
+    def press_row(self, row: int) -> None:
+        """Do what a click on a row does: select it, and go to its lesion."""
+        self._select(row)
+        self._chosen(self._shown[row])
+
+    def press_tick(self, row: int) -> None:
+        """Do what a click on the box in a row does: change whether the lesion is part."""
+        item = self._model.item(row, NUMBER)
+        on = item.checkState() == qt.Qt.Checked
+        item.setCheckState(qt.Qt.Unchecked if on else qt.Qt.Checked)
+
+    def cells_of(self, lesion: Lesion) -> list[str]:
+        """What the row of a lesion shows."""
+        return [self._cell(lesion, number, c) for number, c in enumerate(self._columns)]
+
+    def select(self, number: int | None) -> None:
+        """Select the row of a lesion, if it is listed, without going there."""
+        for row, lesion in enumerate(self._shown):
+            if lesion.number == number:
+                self._select(row)
 
     def _step(self, by: int) -> None:
         if not self._shown:
@@ -187,17 +233,11 @@ class LesionTable:
         row = self._row()
         if row < 0:
             row = -1 if by > 0 else 0
-        row = (row + by) % len(self._shown)
-        self._select(row)
-        self._chosen(self._shown[row])
+        self.press_row((row + by) % len(self._shown))
 
     def _on_click(self, index: Any) -> None:
         if 0 <= index.row() < len(self._shown):
             self._chosen(self._shown[index.row()])
-
-    def _on_heading(self, column: int) -> None:
-        again = column == self._sorted_by
-        self.sort(column, not self._falling if again else self._columns[column].falls)
 
     def _on_item(self, item: Any) -> None:
         if self._filling or item.column() != NUMBER or item.row() >= len(self._shown):
@@ -218,9 +258,9 @@ class LesionTable:
         )
         self._model.setRowCount(len(self._shown))
         for row, lesion in enumerate(self._shown):
-            for number, column in enumerate(self._columns):
+            for number, text in enumerate(self.cells_of(lesion)):
                 index = self._model.index(row, number)
-                self._model.setData(index, self._cell(lesion, number, column), qt.Qt.DisplayRole)
+                self._model.setData(index, text, qt.Qt.DisplayRole)
                 self._model.setData(
                     index, qt.Qt.AlignRight | qt.Qt.AlignVCenter, qt.Qt.TextAlignmentRole
                 )

@@ -27,6 +27,7 @@ from ParetoSegPanel.inputs import (
     judge,
 )
 from ParetoSegPanel.keyboard import NEXT_KEY, PREVIOUS_KEY, Keys
+from ParetoSegPanel.lesion_table import LesionTable
 from ParetoSegPanel.model_choice import ModelChoice, model_folder
 from ParetoSegPanel.result_section import ResultSection
 from ParetoSegPanel.run_control import RunControl
@@ -41,7 +42,10 @@ PACKAGES_MISSING = "packages"
 """The worker's error code for a package that cannot be imported."""
 
 
-KEPT = ("modelFolder", "device", "segments", "confidenceView", "opacity", "candidates")
+KEPT = (
+    *("modelFolder", "device", "segments", "confidenceView", "opacity", "candidates"),
+    *("sortedBy", "sortedDown"),
+)
 """What the user's next patient starts with when a scene is closed."""
 
 
@@ -121,6 +125,11 @@ class Panel:
     def case(self) -> Any:
         """The nodes of the result that is shown."""
         return self._results.case
+
+    @property
+    def table(self) -> LesionTable:
+        """The lesions as they are listed."""
+        return self._results.table
 
     # What Slicer tells.
 

@@ -28,6 +28,8 @@ class ParetoSegParameters:
         highest: confidence above it is not coloured in the heat map.
         alpha: the membership level at which the segmentation is cut.
         candidates: whether the table lists candidates.
+        sortedBy: one of the table's ``ORDERS``.
+        sortedDown: whether from large to small.
     """
 
     t1c: vtkMRMLScalarVolumeNode
@@ -45,3 +47,5 @@ class ParetoSegParameters:
     highest: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
     alpha: Annotated[float, WithinRange(0.05, 0.95)] = 0.5
     candidates: bool = False
+    sortedBy: str = "number"
+    sortedDown: bool = False

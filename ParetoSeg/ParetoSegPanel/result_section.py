@@ -59,7 +59,7 @@ class ResultSection:
         self._alpha: float | None = None
         self._view_choice = Choice(ui.viewSelector, self._on_view)
         self._region_choice = Choice(ui.regionSelector, lambda value: change("region", value))
-        self.table = LesionTable(ui, self._look_at, self._on_ticked)
+        self.table = LesionTable(ui, self._look_at, self._on_ticked, self._on_order)
         self._rest = qt.QTimer()
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -81,7 +81,8 @@ class ResultSection:
 
     def show(self, parameters: Any) -> None:
         """Show what the parameters say; only what differs from before is done."""
-        if self._meet(parameters.result):
+        is_new = self._meet(parameters.result)
+        if is_new:
             # Each result keeps its own α.
             self._change("alpha", self._alpha)
         case, view = self._case, self._view
@@ -92,7 +93,10 @@ class ResultSection:
         self._ui.thresholdRange.setValues(parameters.lowest, parameters.highest)
         self._enable(parameters.confidenceView)
         hidden = case.hidden if case is not None else ()
+        self.table.sort_by(parameters.sortedBy, parameters.sortedDown)
         self.table.show(self._lesions, parameters.candidates, hidden)
+        if is_new and case is not None:
+            self.table.select(LesionNavigator(case).current)
         self._describe(parameters.candidates)
         if view is not None:
             try:
@@ -225,6 +229,10 @@ class ResultSection:
             self._view.set_shown(lesion.number, part)
         except ParetoSegError as error:
             self._say(str(error), True)
+
+    def _on_order(self, order: str, falling: bool) -> None:
+        self._change("sortedBy", order)
+        self._change("sortedDown", falling)
 
     def _on_release(self) -> None:
         selected = self.table.selected

@@ -1,8 +1,8 @@
 """The surface of a region in 3-D, coloured by how wide its margin is there.
 
 The margin at a point of the surface is its distance to the possible surface plus that to the
-certain surface of the same lesion, in mm. A lesion without a certain core has no such number; it
-wears the colour of the scale's wide end.
+certain surface of the same lesion, in mm. A lesion without a certain core has no such number: it is
+grey, and the legend says so.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ParetoSegLib.core.geometry import Grid, bounding_box, padded_box
-from ParetoSegLib.review.colours import MARGIN_SCALE_MM
 from ParetoSegPanel.alpha_cut import STEPS
 from ParetoSegPanel.case_record import CaseRecord
-from ParetoSegPanel.colour_scale import add_legend, margin_scale
+from ParetoSegPanel.colour_scale import NO_MARGIN, add_legend, margin_range, margin_scale
 from ParetoSegPanel.isosurface import isosurface, shown_steps
 
 ROLE, COLOURS_ROLE = "surface", "surface colours"
 MARGIN = "Margin (mm)"
-"""Name of the surface's point data."""
+"""Name of the surface's point data: millimetres, or ``NO_MARGIN``. Not translated, since scenes are
+saved with it."""
 
 
 def show_surface(
@@ -56,7 +57,8 @@ def show_surface(
     node = record.helper(ROLE)
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass(
-            "vtkMRMLModelNode", f"{record.segmentation.GetName()} margin"
+            "vtkMRMLModelNode",
+            _("{result} margin").format(result=record.segmentation.GetName()),
         )
         node.CreateDefaultDisplayNodes()
         record.add_helper(ROLE, node)
@@ -70,13 +72,14 @@ def show_surface(
     display.SetActiveScalar(MARGIN, vtk.vtkAssignAttribute.POINT_DATA)
     display.SetAndObserveColorNodeID(colours.GetID())
     display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
-    display.SetScalarRange(*MARGIN_SCALE_MM)
+    display.SetScalarRange(*margin_range())
     display.SetScalarVisibility(True)
     display.SetVisibility(True)
     display.SetVisibility2D(False)
     display.EndModify(was)
     style_surface(record, opacity)
-    add_legend(node, f"{region.upper()} margin (mm)", "%.0f", in_slices=False)
+    title = _("{region} margin (mm)").format(region=region.upper())
+    add_legend(node, title, labels=None, in_slices=False)
     return node
 
 
@@ -127,7 +130,7 @@ def _with_margin(
     if surface.GetNumberOfPoints() == 0:
         return None
     certain, possible = (isosurface(steps, grid, level) for level in levels)
-    margin = np.full(surface.GetNumberOfPoints(), MARGIN_SCALE_MM[1], np.float32)
+    margin = np.full(surface.GetNumberOfPoints(), NO_MARGIN, np.float32)
     if certain.GetNumberOfCells() and possible.GetNumberOfCells():
         points = vtk_to_numpy(surface.GetPoints().GetData()).astype(float)
         reach_mm = max(grid.spacing_mm)

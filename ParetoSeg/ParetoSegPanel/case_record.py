@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import ParetoSegError
 
@@ -54,7 +55,9 @@ class CaseRecord:
     @classmethod
     def new(cls, name: str) -> CaseRecord:
         """A record in the scene, hidden from selectors and saved with the scene."""
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", f"{name} record")
+        node = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLScriptedModuleNode", _("{name} record").format(name=name)
+        )
         node.SetModuleName(MODULE_NAME)
         node.SetHideFromEditors(True)
         record = cls(node)
@@ -71,15 +74,19 @@ class CaseRecord:
         node = segmentation.GetNodeReference(RECORD_ROLE)
         if node is None or node.GetModuleName() != MODULE_NAME:
             raise SceneError(
-                f"{segmentation.GetName()} is not a result of ParetoSeg, or was loaded without its "
-                "scene; open the scene it was saved in, or segment again."
+                _(
+                    "{name} is not a result of ParetoSeg, or was loaded without its scene; open "
+                    "the scene it was saved in, or segment again."
+                ).format(name=segmentation.GetName())
             )
         record = cls(node)
         version = record.get("version", None)
         if version != VERSION:
             raise SceneError(
-                f"{segmentation.GetName()} was saved by another version of ParetoSeg (record "
-                f"{version}, this one reads {VERSION}); update the extension or segment again."
+                _(
+                    "{name} was saved by another version of ParetoSeg (record {version}, this one "
+                    "reads {ours}); update the extension or segment again."
+                ).format(name=segmentation.GetName(), version=version, ours=VERSION)
             )
         return record
 
@@ -131,7 +138,7 @@ class CaseRecord:
                 raise ValueError(f"{key} holds {len(plain)} bytes instead of {wanted}")
         except (ValueError, zlib.error) as error:
             raise SceneError(
-                f"The scene's {self.node.GetName()} is damaged; segment again."
+                _("The scene's {name} is damaged; segment again.").format(name=self.node.GetName())
             ) from error
         return np.frombuffer(plain, dtype).reshape(shape).astype(kind)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.review.colours import COLOURS, RGB, rgb
@@ -51,7 +52,8 @@ def show_contours(
     node = record.helper(ROLE)
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass(
-            "vtkMRMLSegmentationNode", f"{record.segmentation.GetName()} certain and possible"
+            "vtkMRMLSegmentationNode",
+            _("{result} certain and possible").format(result=record.segmentation.GetName()),
         )
         node.CreateDefaultDisplayNodes()
         record.add_helper(ROLE, node)
@@ -60,9 +62,10 @@ def show_contours(
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(SURFACE)
     display = node.GetDisplayNode()
+    words = {CERTAIN_ID: _("certain"), POSSIBLE_ID: _("possible")}
     for name, alpha in zip((CERTAIN_ID, POSSIBLE_ID), levels, strict=True):
         segment = slicer.vtkSegment()
-        segment.SetName(f"{region.upper()} {name} ({alpha:.2f})")
+        segment.SetName(f"{region.upper()} {words[name]} ({alpha:.2f})")
         segment.SetColor(*line_colour(region, name))
         segment.AddRepresentation(SURFACE, isosurface(steps, grid, alpha))
         segmentation.AddSegment(segment, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.measure.confidence import boundary_confidence
@@ -54,7 +55,7 @@ def show_heat_map(
         colours = confidence_scale()
         record.add_helper(COLOURS_ROLE, colours)
     if node is None:
-        name = f"{record.segmentation.GetName()} boundary confidence"
+        name = _("{result} boundary confidence").format(result=record.segmentation.GetName())
         node = add_volume(confidence, grid, name)
         record.add_helper(ROLE, node)
     else:
@@ -68,7 +69,8 @@ def show_heat_map(
     display.SetAndObserveColorNodeID(colours.GetID())
     display.EndModify(was)
     style_heat_map(record, opacity, thresholds)
-    add_legend(node, f"{region.upper()} boundary\nconfidence", "%.1f", in_slices=True)
+    title = _("{region} boundary\nconfidence").format(region=region.upper())
+    add_legend(node, title, "%.1f", in_slices=True)
     return node
 
 

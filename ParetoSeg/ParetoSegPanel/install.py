@@ -12,6 +12,7 @@ import inspect
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,27 @@ HELD = (TORCH, "numpy", "SimpleITK")
 """Never replaced once they are there."""
 
 
+class Outcome(Enum):
+    """How an installation ended that did not fail."""
+
+    COMPLETE = auto()
+    """Everything that is needed is there."""
+    DECLINED = auto()
+    """The user said no; nothing was installed."""
+    RESTART = auto()
+    """Slicer restarts with the PyTorch extension; then the rest can be installed."""
+
+
 class InstallError(ParetoSegError):
     """Something could not be installed; its sentence says what to do."""
 
 
-def install(file: str = RUNTIME, state: Callable[[str], PackageState] = package_state) -> bool:
+def install(file: str = RUNTIME, state: Callable[[str], PackageState] = package_state) -> Outcome:
     """Install what is missing, asking first.
 
     Args:
         file: ``RUNTIME`` or ``TRAINING``.
         state: what is missing.
-
-    Returns:
-        Whether everything is there now; ``False`` if the user declined.
 
     Raises:
         InstallError: an installation failed.
@@ -54,11 +63,13 @@ def install(file: str = RUNTIME, state: Callable[[str], PackageState] = package_
     if found.blocked:
         raise InstallError(found.blocked)
     if found.complete:
-        return True
+        return Outcome.COMPLETE
     if not _agreed(found.missing):
-        return False
-    if found.torch_missing and not _install_torch():
-        return False
+        return Outcome.DECLINED
+    if found.torch_missing:
+        outcome = _install_torch()
+        if outcome is not Outcome.COMPLETE:
+            return outcome
     rest = [line for line in found.missing if not line.startswith(TORCH + TORCH_VERSIONS)]
     if rest:
         _install_packages(rest)
@@ -70,7 +81,7 @@ def install(file: str = RUNTIME, state: Callable[[str], PackageState] = package_
                 "Still missing after the installation: {names}; restart Slicer and try again."
             ).format(names=", ".join(left.missing))
         )
-    return True
+    return Outcome.COMPLETE
 
 
 def _agreed(missing: Sequence[str]) -> bool:
@@ -85,12 +96,11 @@ def _agreed(missing: Sequence[str]) -> bool:
     )
 
 
-def _install_torch() -> bool:
+def _install_torch() -> Outcome:
     try:
         import PyTorchUtils
     except ImportError:
-        _offer_extension()
-        return False
+        return _offer_extension()
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
             askConfirmation=True, torchVersionRequirement=TORCH_VERSIONS
@@ -100,10 +110,10 @@ def _install_torch() -> bool:
         raise InstallError(
             _("PyTorch could not be installed; the Python console says why.")
         ) from error
-    return torch is not None
+    return Outcome.DECLINED if torch is None else Outcome.COMPLETE
 
 
-def _offer_extension() -> None:
+def _offer_extension() -> Outcome:
     """Offer Slicer's PyTorch extension; Slicer restarts after installing it."""
     agreed = slicer.util.confirmOkCancelDisplay(
         _(
@@ -114,7 +124,7 @@ def _offer_extension() -> None:
         windowTitle=_("ParetoSeg: PyTorch extension"),
     )
     if not agreed:
-        return
+        return Outcome.DECLINED
     manager = slicer.app.extensionsManagerModel()
     manager.updateExtensionsMetadataFromServer(True, True)
     if not manager.installExtensionFromServer("PyTorch", True):
@@ -124,6 +134,7 @@ def _offer_extension() -> None:
                 "Manager, restart Slicer and come back."
             )
         )
+    return Outcome.RESTART
 
 
 def _install_packages(lines: Sequence[str]) -> None:

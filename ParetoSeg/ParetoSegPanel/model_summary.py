@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 
-DESCRIPTION, CARD = "model.json", "MODEL_CARD.md"
+WEIGHTS, DESCRIPTION, CARD = "weights.safetensors", "model.json", "MODEL_CARD.md"
 LARGEST_TEXT = 2**20
 LONGEST_NAME = 100
 
@@ -55,7 +57,9 @@ def read_summary(folder: Path) -> ModelSummary:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFolderError(
-            f"{DESCRIPTION} in the model folder {folder.name} is damaged; get the model again."
+            _("{file} in the model folder {folder} is damaged; get the model again.").format(
+                file=DESCRIPTION, folder=folder.name
+            )
         ) from error
 
 
@@ -79,18 +83,32 @@ def _text(folder: Path, name: str) -> str:
     try:
         if not path.is_file():
             raise ModelFolderError(
-                f"The folder {folder.name} is no model folder: it has no {name}; choose a folder "
-                f"that holds weights.safetensors, {DESCRIPTION} and {CARD}."
+                _(
+                    "The folder {folder} is no model folder: it has no {name}; choose a folder "
+                    "that holds {weights}, {description} and {card}."
+                ).format(
+                    folder=folder.name,
+                    name=name,
+                    weights=WEIGHTS,
+                    description=DESCRIPTION,
+                    card=CARD,
+                )
             )
         with path.open("rb") as stream:
             data = stream.read(LARGEST_TEXT + 1)
         if len(data) > LARGEST_TEXT:
-            raise ModelFolderError(f"{name} is larger than 1 MB; get the model again.")
+            raise ModelFolderError(
+                _("{name} is larger than 1 MB; get the model again.").format(name=name)
+            )
         return data.decode()
     except UnicodeDecodeError as error:
-        raise ModelFolderError(f"{name} is not UTF-8 text; get the model again.") from error
+        raise ModelFolderError(
+            _("{name} is not UTF-8 text; get the model again.").format(name=name)
+        ) from error
     except OSError as error:
         raise ModelFolderError(
-            f"{name} in the model folder {folder.name} cannot be read ({error.strerror}); check "
-            "that you may read it."
+            _(
+                "{name} in the model folder {folder} cannot be read ({reason}); check that you may "
+                "read it."
+            ).format(name=name, folder=folder.name, reason=error.strerror)
         ) from error

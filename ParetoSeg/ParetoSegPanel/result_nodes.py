@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import GeometryError
 from ParetoSegLib.core.geometry import Grid
@@ -56,8 +57,9 @@ def load_result(result: Result, reference: Any, name: str, parts: bool = False) 
     turn = Orientation.of(grid)
     if not turn.turned(grid).matches(result.case.grid):
         raise GeometryError(
-            f"The result does not lie on the grid of the volume {reference.GetName()}; "
-            "segment it again."
+            _("The result does not lie on the grid of the volume {name}; segment it again.").format(
+                name=reference.GetName()
+            )
         )
     membership = {r: turn.undo(result.membership[r]) for r in result.regions}
     rows = _native_rows(result.lesions, turn)
@@ -134,7 +136,7 @@ class CaseNodes:
         """
         node = self.record.segmentation
         if node is None:
-            raise SceneError("This result's segmentation was removed; segment again.")
+            raise SceneError(_("This result's segmentation was removed; segment again."))
         return node
 
     @property

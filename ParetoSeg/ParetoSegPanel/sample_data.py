@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ParetoSegLib.core.errors import ParetoSegError
 from ParetoSegLib.core.labels import MODALITIES
 from ParetoSegLib.core.resources import RESOURCES, sample_folder
 from ParetoSegPanel.wording import sequence_name
@@ -23,8 +24,13 @@ def sample_files(resources: Path = RESOURCES) -> dict[str, Path]:
     Raises:
         ParetoSegError: this installation came without it.
     """
-    patient = next(p for p in sorted(sample_folder(resources).iterdir()) if p.is_dir())
-    return {m: patient / f"{patient.name}-{m}.nii.gz" for m in MODALITIES}
+    for patient in sorted(p for p in sample_folder(resources).iterdir() if p.is_dir()):
+        files = {m: patient / f"{patient.name}-{m}.nii.gz" for m in MODALITIES}
+        if all(path.is_file() for path in files.values()):
+            return files
+    raise ParetoSegError(
+        _("The sample patient is not complete in this installation; install ParetoSeg again.")
+    )
 
 
 def register_sample_data(resources: Path = RESOURCES) -> None:

@@ -7,7 +7,6 @@ missing it says so and is skipped.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,25 @@ from ParetoSegPanel.choices import CONTOURS, HEAT, OFF, SURFACE
 from ParetoSegPanel.packages import package_state
 from ParetoSegPanel.result_nodes import CaseNodes
 from ParetoSegPanel.sample_data import load_sample
+from ParetoSegPanel.scenario_steps import (
+    cancelling_changes_nothing,
+    images_apart_are_refused,
+    nothing_starts_without_images,
+    rows_mean_what_they_say,
+    settle,
+    until,
+)
 
-LONGEST_SECONDS = 600.0
+
+def run_or_skip(say: Callable[[str], object]) -> None:
+    """Run the scenario on the sample patient, or say why that cannot be done here.
+
+    A ``SkipTest`` that leaves a test of Slicer looks like a failure there.
+    """
+    try:
+        run_scenario(say)
+    except SkipTest as reason:
+        say(f"Skipped: {reason}")
 
 
 def run_scenario(
@@ -45,8 +61,6 @@ def run_scenario(
     if model is None and not shipped_models():
         raise SkipTest("No model ships with this version.")
 
-    say("Loading a patient")
-    load()
     widget = slicer.modules.paretoseg.widgetRepresentation().self()
     if slicer.util.mainWindow() is not None:
         slicer.util.selectModule("ParetoSeg")
@@ -55,14 +69,22 @@ def run_scenario(
     panel, ui = widget.panel, widget.ui
     if model is not None:
         panel.parameters.modelFolder = str(model)
-    _until(lambda: panel.state is not None and panel.state.ready, "the inputs are ready")
+    settle()
+
+    say("Trying what cannot work")
+    nothing_starts_without_images(widget)
+    load()
+    until(lambda: panel.state is not None and panel.state.ready, "the inputs are ready")
     assert ui.t1cSelector.currentNode() is not None, "T1c was not filled in by its name"
+    images_apart_are_refused(widget)
+    say("Cancelling")
+    cancelling_changes_nothing(widget)
     before = _layers()
 
     say("Segmenting")
     ui.segmentButton.click()
     assert panel.running, ui.statusLabel.text
-    _until(lambda: not panel.running, "the run has ended")
+    until(lambda: not panel.running, "the run has ended")
     assert panel.case is not None, ui.statusLabel.text
     assert panel.case.found, "no lesion was found"
     segmentation = panel.case.segmentation
@@ -71,18 +93,21 @@ def run_scenario(
     say("Looking")
     for view in (HEAT, SURFACE, CONTOURS, OFF):
         panel.parameters.confidenceView = view
-        _settle()
+        settle()
     assert _layers() == before, "the user's layers did not come back"
     panel.parameters.confidenceView = CONTOURS
+    settle()
+    rows_mean_what_they_say(widget)
     ui.nextButton.click()
 
     say("Moving the boundary")
     sizes = []
     for alpha in (0.9, 0.5, 0.1):
         panel.parameters.alpha = alpha
-        _settle()
+        settle()
         sizes.append(_voxels(panel.case))
     assert sizes == sorted(sizes), f"a lower cut did not grow the segmentation: {sizes}"
+    assert sizes[0] < sizes[-1], f"the cut does not move the segmentation: {sizes}"
 
     say("Saving, closing and loading")
     with tempfile.TemporaryDirectory() as folder:
@@ -90,31 +115,15 @@ def run_scenario(
         name = segmentation.GetName()
         assert slicer.util.saveScene(file)
         slicer.mrmlScene.Clear()
-        _settle()
+        settle()
         assert panel.case is None, "a closed scene left a result behind"
         slicer.util.loadScene(file)
-        _settle()
+        settle()
     assert panel.case is not None, "the result was not found again"
     assert panel.case.name == name
     assert len(panel.case.found) == count
     assert _voxels(panel.case) == sizes[-1]
     say("Done")
-
-
-def _until(done: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + LONGEST_SECONDS
-    while not done():
-        assert time.monotonic() < end, f"waited too long until {what}"
-        slicer.app.processEvents()
-        time.sleep(0.01)
-
-
-def _settle() -> None:
-    """Let the panel follow; its timers run within half a second."""
-    end = time.monotonic() + 0.5
-    while time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.01)
 
 
 def _voxels(case: CaseNodes) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ParetoSegLib.core.geometry import Box, Grid
@@ -110,8 +111,10 @@ class SegmentVoxels:
             image = segmentation.GetSegment(self._id).GetRepresentation(LABELMAP)
         if image is None:
             raise SceneError(
-                f"{self._node.GetName()} no longer holds voxels; set its source representation to "
-                "binary labelmap, or segment again."
+                _(
+                    "{name} no longer holds voxels; set its source representation to binary "
+                    "labelmap, or segment again."
+                ).format(name=self._node.GetName())
             )
         return image
 
@@ -136,8 +139,10 @@ class SegmentVoxels:
         same_axes = np.allclose(between[:3, :3], np.eye(3), atol=1e-3)
         if not same_axes or np.abs(between[:3, 3] - offset).max() > 1e-2:
             raise SceneError(
-                f"{self._node.GetName()} no longer lies on the grid of its image; undo the change "
-                "of its geometry, or segment again."
+                _(
+                    "{name} no longer lies on the grid of its image; undo the change of its "
+                    "geometry, or segment again."
+                ).format(name=self._node.GetName())
             )
         return offset[::-1]
 

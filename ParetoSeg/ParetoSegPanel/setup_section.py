@@ -10,10 +10,10 @@ import qt
 from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import ParetoSegError
-from ParetoSegPanel.install import install
+from ParetoSegPanel.install import Outcome, install
 from ParetoSegPanel.other_python import choose_other_python, other_python, python_program
 from ParetoSegPanel.packages import RUNTIME, TRAINING, PackageState, explanation, package_state
-from ParetoSegPanel.training_command import library_folder, training_command
+from ParetoSegPanel.training_command import install_command, library_folder, training_command
 
 
 class SetupSection:
@@ -32,8 +32,9 @@ class SetupSection:
         self._changed = changed
         self._say = say
         self._state: PackageState | None = None
+        self._with_installation = False
         ui.installButton.connect("clicked()", lambda: self._install(RUNTIME))
-        ui.installTrainingButton.connect("clicked()", lambda: self._install(TRAINING))
+        ui.installTrainingButton.connect("clicked()", self._install_training)
         ui.copyCommandButton.connect("clicked()", self._on_copy)
         ui.pythonPath.currentPath = other_python()
         ui.pythonPath.connect("currentPathChanged(QString)", self._on_python)
@@ -65,19 +66,34 @@ class SetupSection:
 
     def _install(self, file: str) -> None:
         try:
-            done = install(file)
+            outcome = install(file)
         except ParetoSegError as error:
             self._say(str(error), True)
         else:
-            if done:
-                self._say(_("Everything that is needed is installed."), False)
+            self._say(_words(outcome), False)
         self.look_again()
         self._changed()
+
+    def _install_training(self) -> None:
+        """For Slicer's own Python; into another one only its user can install."""
+        if not other_python():
+            self._install(TRAINING)
+            return
+        self._with_installation = True
+        self._write_command()
+        self._say(
+            _(
+                "Nothing was installed: another Python is chosen. The command below now begins "
+                "with what installs the packages into that Python; paste it into a terminal."
+            ),
+            False,
+        )
 
     def _on_python(self, path: str) -> None:
         if path and not Path(path).is_file():
             return  # half typed
         choose_other_python(path)
+        self._with_installation = False
         self.look_again()
         self._write_command()
         self._changed()
@@ -86,11 +102,21 @@ class SetupSection:
         qt.QApplication.clipboard().setText(self._ui.trainCommand.plainText)
 
     def _write_command(self) -> None:
-        self._ui.trainCommand.setPlainText(
-            training_command(
-                python_program(),
-                str(library_folder()),
-                self._ui.trainDataPath.currentPath,
-                self._ui.trainRunPath.currentPath,
-            )
+        python = python_program()
+        command = training_command(
+            python,
+            str(library_folder()),
+            self._ui.trainDataPath.currentPath,
+            self._ui.trainRunPath.currentPath,
         )
+        if self._with_installation:
+            command = f"{install_command(python)}\n{command}"
+        self._ui.trainCommand.setPlainText(command)
+
+
+def _words(outcome: Outcome) -> str:
+    return {
+        Outcome.COMPLETE: _("Everything that is needed is installed."),
+        Outcome.DECLINED: _("Nothing was installed."),
+        Outcome.RESTART: _("The PyTorch extension was installed; restart Slicer and come back."),
+    }[outcome]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import GeometryError
 from ParetoSegLib.core.geometry import Box, Grid
@@ -46,29 +47,40 @@ def grid_of(node: Any) -> Grid:
     name = node.GetName()
     image = node.GetImageData()
     if image is None or 0 in image.GetDimensions() or image.GetPointData().GetScalars() is None:
-        raise GeometryError(f"The volume {name} is empty; choose one that holds an image.")
+        raise GeometryError(
+            _("The volume {name} is empty; choose one that holds an image.").format(name=name)
+        )
     if image.GetNumberOfScalarComponents() != 1:
         raise GeometryError(
-            f"The volume {name} holds {image.GetNumberOfScalarComponents()} values a voxel; "
-            "choose an image of one sequence."
+            _(
+                "The volume {name} holds {count} values a voxel; choose an image of one sequence."
+            ).format(name=name, count=image.GetNumberOfScalarComponents())
         )
     transform = node.GetParentTransformNode()
     if transform is not None:
         raise GeometryError(
-            f"The volume {name} lies under the transform {transform.GetName()}; "
-            "harden the transform or take the volume out of it."
+            _(
+                "The volume {name} lies under the transform {transform}; harden the transform or "
+                "take the volume out of it."
+            ).format(name=name, transform=transform.GetName())
         )
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     ras = array_of(matrix)
     lengths = np.linalg.norm(ras[:3, :3], axis=0)
     if not np.isfinite(ras).all() or lengths.min() <= 0:
-        raise GeometryError(f"The volume {name} has voxels without a size; correct its geometry.")
+        raise GeometryError(
+            _("The volume {name} has voxels without a size; correct its geometry.").format(
+                name=name
+            )
+        )
     cosines = ras[:3, :3] / lengths
     if np.abs(cosines.T @ cosines - np.eye(3)).max() > _SKEW:
         raise GeometryError(
-            f"The axes of the volume {name} are not at right angles (a tilted gantry?); "
-            "resample it onto a straight grid first."
+            _(
+                "The axes of the volume {name} are not at right angles (a tilted gantry?); "
+                "resample it onto a straight grid first."
+            ).format(name=name)
         )
     i, j, k = image.GetDimensions()
     di, dj, dk = (float(v) for v in lengths)

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import ParetoSegError, UsageError
 from ParetoSegLib.review.result import Result
 from ParetoSegLib.service.cases import case_of
 from ParetoSegLib.service.exchange import Exchange, remove_folder
 from ParetoSegLib.service.protocol import (
-    CANCELLED,
-    CRASHED,
-    INTERNAL,
     NO_REQUEST,
     PACKAGES,
     START,
@@ -35,10 +33,9 @@ from ParetoSegLib.service.protocol import (
     Refine,
     Segment,
     Shutdown,
-    code_of,
 )
 from ParetoSegPanel.worker_link import MakeProcess, WorkerLink
-from ParetoSegPanel.worker_process import Launch, StartError, WorkerProcess
+from ParetoSegPanel.worker_process import Launch, WorkerProcess
 from ParetoSegPanel.worker_requests import (
     Callbacks,
     OnError,
@@ -48,6 +45,7 @@ from ParetoSegPanel.worker_requests import (
     SegmentRequest,
     nothing,
 )
+from ParetoSegPanel.worker_sentences import ended, failed_by, not_started, stopped
 from ParetoSegPanel.worker_transfer import Slices, received_result, sent_images
 
 __all__ = ["Pending", "SegmentRequest", "WorkerClient"]
@@ -61,16 +59,12 @@ SENT, WORKED = 0.03, 0.97
 TIMES_SENT = 2
 """A request that found its worker leaving is sent once more; then something else is wrong."""
 
+TIMES_RESTARTED = 1
+"""A worker that crashes is started again at once, but not over and over while nobody asks it for
+anything; the next request starts it in any case."""
+
 REMOVAL_TRIES = 20
 REMOVAL_MS = 100
-
-STOPPED = (CANCELLED, "Stopped; nothing was changed.")
-ENDED = (
-    CRASHED,
-    "The segmentation process ended unexpectedly, perhaps for lack of memory; it was started "
-    "again, so press Segment once more.",
-)
-NOT_STARTED = (START, "The segmentation process could not start; the log may say why.")
 
 
 class WorkerClient:
@@ -90,6 +84,9 @@ class WorkerClient:
         self._devices: tuple[DeviceInfo, ...] | None = None
         self._asked: list[Callable[[list[DeviceInfo]], None]] = []
         self._last: tuple[int, weakref.ref[Result]] | None = None
+        self._model: str | None = None
+        self._restarts = 0
+        self._reload: Pending | None = None
 
     @property
     def is_running(self) -> bool:
@@ -119,7 +116,7 @@ class WorkerClient:
             on_log: a line that the worker printed, for who wants to know more.
         """
         pending = self._new(Callbacks(on_progress, on_result, on_error, on_log))
-        model = str(Path(request.model_folder).resolve())
+        model = self._model = str(Path(request.model_folder).resolve())
 
         def prepare(exchange: Exchange) -> None:
             pending.case = case_of(request.name, request.images)
@@ -164,7 +161,9 @@ class WorkerClient:
 
         def prepare(exchange: Exchange) -> None:
             if self._last is None or self._last[1]() is not result:
-                raise UsageError("Only the latest case can be refined; segment this one once more.")
+                raise UsageError(
+                    _("Only the latest case can be refined; segment this one once more.")
+                )
             folder = exchange.make_folder(f"request-{pending.number}")
             pending.folder = folder
             self._send(pending, Refine(pending.number, folder.name, self._last[0], options))
@@ -176,10 +175,8 @@ class WorkerClient:
         self, model_folder: Path, on_error: OnError = nothing, on_log: OnLog = nothing
     ) -> Pending:
         """Let the worker read a model now, so that the first case need not wait for it."""
-        pending = self._new(Callbacks(error=on_error, log=on_log))
-        message = Load(pending.number, str(Path(model_folder).resolve()))
-        self._begin(pending, lambda _exchange: self._send(pending, message))
-        return pending
+        self._model = str(Path(model_folder).resolve())
+        return self._load(self._model, Callbacks(error=on_error, log=on_log))
 
     def ask_devices(self, on_devices: Callable[[list[DeviceInfo]], None]) -> None:
         """Tell what devices there are, best first; an empty list if the worker cannot work.
@@ -204,13 +201,14 @@ class WorkerClient:
             self._link.write(Cancel(pending.number))
             qt.QTimer.singleShot(OBEY_MS, lambda: self._enforce(pending))
         else:
-            qt.QTimer.singleShot(0, lambda: self._fail(pending, *STOPPED))
+            qt.QTimer.singleShot(0, lambda: self._fail(pending, *stopped()))
 
     def shutdown(self) -> None:
         """End the worker and remove its files; whatever was on its way calls nobody back."""
         for pending in list(self._pendings.values()):
             self._forget(pending)
         self._asked.clear()
+        self._model = None
         self._link.close(Shutdown(self._next()))
 
     # What the worker says and does
@@ -230,7 +228,7 @@ class WorkerClient:
         elif isinstance(event, Failure):
             self._fail(pending, event.code, event.sentence)
         elif isinstance(event, Answer) and pending.is_stopping:  # done before it heard
-            self._fail(pending, *STOPPED)
+            self._fail(pending, *stopped())
         elif isinstance(event, Answer):
             self._on_answer(pending, event)
         elif isinstance(event, Progress) and not pending.is_stopping:
@@ -247,21 +245,35 @@ class WorkerClient:
         self._tell_devices()
         sent = [p for p in self._pendings.values() if p.is_with_worker()]
         for pending in [p for p in sent if p.is_stopping]:
-            self._fail(pending, *STOPPED)
+            self._fail(pending, *stopped())
         left = [p for p in sent if not p.is_stopping]
         if left and not well:
             # What it was at is the first in the queue; a worker that never was ready fails all.
             failed = left[:1] if was_ready else left
             for pending in failed:
-                self._fail(pending, *(ENDED if was_ready else NOT_STARTED))
+                self._fail(pending, *(ended() if was_ready else not_started()))
             left = left[len(failed) :]
         # It left for idleness just as they came, or never began with them.
         self._send_again(left)
         if was_ready and not well:
-            try:
-                self._link.started()
-            except ParetoSegError as error:
-                self.on_log(str(error))
+            self._start_again(idle=not sent)
+
+    def _start_again(self, idle: bool) -> None:
+        """After a crash; one that was idle gets its model again, so that it is as warm as it was.
+
+        One that was busy may have crashed over that very model.
+        """
+        if self._restarts >= TIMES_RESTARTED:
+            return
+        restarts = self._restarts + 1
+        try:
+            self._link.started()
+        except ParetoSegError as error:
+            self.on_log(str(error))
+            return
+        if idle and self._model is not None:
+            self._reload = self._load(self._model, Callbacks())
+        self._restarts = restarts
 
     def on_log(self, line: str) -> None:
         """Pass a line on to all who wait."""
@@ -270,6 +282,8 @@ class WorkerClient:
 
     def _on_answer(self, pending: Pending, answer: Answer) -> None:
         pending.is_answered = True
+        if pending is not self._reload:
+            self._restarts = 0
         if pending.case is None or pending.folder is None:
             self._succeed(pending, answer.result)
             return
@@ -293,7 +307,14 @@ class WorkerClient:
         self._number += 1
         return self._number
 
+    def _load(self, model: str, callbacks: Callbacks) -> Pending:
+        pending = self._new(callbacks)
+        message = Load(pending.number, model)
+        self._begin(pending, lambda _exchange: self._send(pending, message))
+        return pending
+
     def _new(self, callbacks: Callbacks) -> Pending:
+        self._restarts = 0
         pending = Pending(self, self._next(), callbacks)
         self._pendings[pending.number] = pending
         return pending
@@ -322,7 +343,7 @@ class WorkerClient:
             if pending.is_done or pending.message is None:
                 continue
             if pending.times_sent >= TIMES_SENT:
-                self._fail(pending, *NOT_STARTED)
+                self._fail(pending, *not_started())
             else:
                 self._send(pending, pending.message)
 
@@ -341,15 +362,7 @@ class WorkerClient:
         pending.callbacks.error(code, sentence)
 
     def _fail_by(self, pending: Pending, error: Exception) -> None:
-        if isinstance(error, StartError):
-            self._fail(pending, START, str(error))
-        elif isinstance(error, ParetoSegError):
-            self._fail(pending, code_of(error), str(error))
-        elif isinstance(error, MemoryError):
-            self._fail(pending, "memory", "There is too little memory for the volumes; free some.")
-        else:
-            kind = type(error).__name__
-            self._fail(pending, INTERNAL, f"An unexpected {kind} ended the segmentation.")
+        self._fail(pending, *failed_by(error))
 
     def _enforce(self, pending: Pending) -> None:
         """Kill a worker that does not stop, and with it no one's request but this one."""
@@ -357,7 +370,7 @@ class WorkerClient:
             return
         others = [p for p in self._pendings.values() if p.is_with_worker() and p is not pending]
         self._link.give_up()
-        self._fail(pending, *STOPPED)
+        self._fail(pending, *stopped())
         self._send_again(others)
 
     def _forget(self, pending: Pending) -> None:

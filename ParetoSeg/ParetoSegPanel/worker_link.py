@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import qt
+from slicer.i18n import tr as _
 
 from ParetoSegLib.service.exchange import Exchange
 from ParetoSegLib.service.protocol import (
@@ -132,13 +133,14 @@ class WorkerLink:
         try:
             event = decode_event(line)
         except ProtocolError as error:
-            self._listener.on_log(f"The worker said something strange: {error}")
+            said = _("The worker said something strange: {error}").format(error=error)
+            self._listener.on_log(said)
             return
         if not isinstance(event, Hello):
             self._listener.on_event(event)
         elif event.protocol != PROTOCOL:
             self.give_up()
-            sentence = "The worker is of another version than the panel; restart Slicer."
+            sentence = _("The worker is of another version than the panel; restart Slicer.")
             self._listener.on_event(Failure(event.id, START, sentence))
         else:
             if self._process is not None:

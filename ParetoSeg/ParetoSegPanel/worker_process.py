@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import qt
+from slicer.i18n import tr as _
 
 import ParetoSegLib
 from ParetoSegLib.core.errors import ParetoSegError
@@ -63,7 +64,11 @@ def find_launch(python: str = "") -> Launch:
     """
     if python:
         if not Path(python).is_file():
-            raise StartError(f"The Python {Path(python).name} is not there; choose another one.")
+            raise StartError(
+                _("The Python {name} is not there; choose another one.").format(
+                    name=Path(python).name
+                )
+            )
         return Launch(python, _outside_slicer())
     name = "PythonSlicer.exe" if sys.platform == "win32" else "PythonSlicer"
     # Slicer puts it on the PATH; an administrator may have cut that short.
@@ -71,8 +76,10 @@ def find_launch(python: str = "") -> Launch:
     found = shutil.which("PythonSlicer") or (str(beside) if beside.is_file() else None)
     if found is None:
         raise StartError(
-            "PythonSlicer, which belongs to 3D Slicer, was not found; install Slicer again or "
-            "choose another Python."
+            _(
+                "PythonSlicer, which belongs to 3D Slicer, was not found; install Slicer again or "
+                "choose another Python."
+            )
         )
     return Launch(found)
 
@@ -190,7 +197,8 @@ class WorkerProcess:
     def _failed(self, *_error: object) -> None:
         # A program that cannot be started never finishes.
         if self._process.state() == qt.QProcess.NotRunning:
-            self._on_log(f"The process reports: {self._process.errorString()}")
+            words = self._process.errorString()
+            self._on_log(_("The process reports: {words}").format(words=words))
             self._end(False)
 
     def _end(self, well: bool) -> None:

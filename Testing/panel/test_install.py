@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import slicer
 from ParetoSegPanel import install as installing
-from ParetoSegPanel.install import InstallError, held_versions, install
+from ParetoSegPanel.install import InstallError, Outcome, held_versions, install
 from ParetoSegPanel.packages import RUNTIME, PackageState
 
 TORCH_LINE = "torch>=2.8,!=2.9.*"
@@ -65,7 +65,7 @@ def _torch_extension(monkeypatch: pytest.MonkeyPatch, computer: Computer, gives:
 
 
 def test_nothing_missing_asks_nothing(asked: list[str]) -> None:
-    assert install(RUNTIME, Computer().state)
+    assert install(RUNTIME, Computer().state) is Outcome.COMPLETE
     assert asked == []
 
 
@@ -73,7 +73,7 @@ def test_torch_comes_first_and_through_its_extension(monkeypatch, asked, plain_p
     computer = Computer(TORCH_LINE, MONAI_LINE)
     plain_pip(computer)
     _torch_extension(monkeypatch, computer, gives=types.ModuleType("torch"))
-    assert install(RUNTIME, computer.state)
+    assert install(RUNTIME, computer.state) is Outcome.COMPLETE
     first, second = computer.done
     assert first == ("torch", True, ">=2.8,!=2.9.*")
     assert second[0] == "pip"
@@ -87,7 +87,7 @@ def test_pip_never_gets_torch(monkeypatch, asked, plain_pip) -> None:
     computer = Computer(TORCH_LINE, MONAI_LINE)
     plain_pip(computer)
     _torch_extension(monkeypatch, computer, gives=None)
-    assert not install(RUNTIME, computer.state)
+    assert install(RUNTIME, computer.state) is Outcome.DECLINED
     assert [entry[0] for entry in computer.done] == ["torch"]
 
 
@@ -95,7 +95,7 @@ def test_a_user_who_declines_is_left_alone(monkeypatch) -> None:
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: False)
     computer = Computer(TORCH_LINE)
     _torch_extension(monkeypatch, computer, gives=types.ModuleType("torch"))
-    assert not install(RUNTIME, computer.state)
+    assert install(RUNTIME, computer.state) is Outcome.DECLINED
     assert computer.done == []
 
 
@@ -103,8 +103,16 @@ def test_a_missing_extension_is_offered(monkeypatch, asked, app) -> None:
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     manager = app.extensionsManagerModel()
     monkeypatch.setattr(type(manager), "installExtensionFromServer", lambda *_: True)
-    assert not install(RUNTIME, Computer(TORCH_LINE).state)
+    assert install(RUNTIME, Computer(TORCH_LINE).state) is Outcome.RESTART
     assert "restarts" in asked[-1]
+
+
+def test_a_user_may_decline_the_extension_after_the_list(monkeypatch, app) -> None:
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    answers = [True, False]
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: answers.pop(0))
+    assert install(RUNTIME, Computer(TORCH_LINE).state) is Outcome.DECLINED
+    assert answers == []
 
 
 def test_an_extension_that_cannot_be_had_is_an_error(monkeypatch, asked, app) -> None:
@@ -153,7 +161,7 @@ def test_slicers_own_installer_is_used_where_there_is_one(monkeypatch, asked) ->
 
     packaging.load_requirements, packaging.pip_ensure = load_requirements, pip_ensure
     monkeypatch.setattr(installing, "_slicer_packaging", lambda: packaging)
-    assert install(RUNTIME, computer.state)
+    assert install(RUNTIME, computer.state) is Outcome.COMPLETE
     lines, prompts, requester, held = computer.done[0]
     assert lines == [MONAI_LINE]
     assert not prompts

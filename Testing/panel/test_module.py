@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -172,10 +171,3 @@ def test_every_parameter_in_the_ui_exists(scene) -> None:
     named = {_property(w, "SlicerParameterName") for w in _widgets()} - {""}
     assert named <= set(ParetoSegParameters.allParameters)
     assert {"t1c", "t1n", "t2w", "t2f", "alpha", "opacity", "result", "candidates"} == named
-
-
-def test_words_for_the_user_can_be_translated() -> None:
-    """Text that is set on a widget goes through ``_``."""
-    plain = re.compile(r"\.(?:text|toolTip) = f?\"[A-Za-z]")
-    for path in sorted((MODULE.parent / "ParetoSegPanel").glob("*.py")):
-        assert not plain.search(path.read_text(encoding="utf-8")), path.name

@@ -10,6 +10,7 @@ import pytest
 import qt
 import slicer
 from ParetoSegPanel import setup_section
+from ParetoSegPanel.install import Outcome
 from ParetoSegPanel.packages import PackageState
 
 from Testing.panel.models import write_model
@@ -393,9 +394,10 @@ def test_missing_packages_are_explained_before_anything_is_tried(
     assert not desk.ui.segmentButton.enabled
     assert "Install" in desk.ui.segmentButton.toolTip
     monkeypatch.setattr(setup_section, "package_state", lambda: PackageState(()))
-    monkeypatch.setattr(setup_section, "install", lambda file: True)
+    monkeypatch.setattr(setup_section, "install", lambda file: Outcome.COMPLETE)
     desk.ui.installButton.click()
     desk.settle()
+    assert "installed" in desk.ui.statusLabel.text
     assert not desk.ui.installFrame.isVisible()
     assert desk.client.is_shut_down  # the worker must not go on without them
 

@@ -12,6 +12,13 @@ import pytest
 import slicer
 from bright_model import write_bright_model
 from painted_head import head
+from ParetoSegPanel.scenario_steps import (
+    cancelling_changes_nothing,
+    images_apart_are_refused,
+    nothing_starts_without_images,
+    rows_mean_what_they_say,
+    scene_content,
+)
 from slicer_harness import harness
 from slicer_harness.user import User
 
@@ -44,34 +51,18 @@ def user(shared) -> Iterator[User]:
     assert not failures, failures
 
 
-def content() -> dict[str, tuple[str, int]]:
-    """Names and modification times of what a user would call the scene."""
-    kinds = ("vtkMRMLDisplayableNode", "vtkMRMLDisplayNode", "vtkMRMLSliceCompositeNode")
-    nodes = [node for kind in kinds for node in slicer.util.getNodesByClass(kind)]
-    return {node.GetID(): (node.GetName() or "", node.GetMTime()) for node in nodes}
-
-
 def large_head() -> np.ndarray:
     return head([(80, 90, 70), (60, 60, 90)], radius=7, shape=LARGE)
 
 
 def test_without_images_nothing_can_be_started(user):
-    assert not user.ui.segmentButton.enabled
+    nothing_starts_without_images(user.widget)
     assert "image" in user.ui.expectationLabel.text
-    user.panel.start()
-    assert not user.panel.running
 
 
 def test_images_that_do_not_fit_are_refused_before_the_run(user):
-    t1c = user.load_image(head(), "T1c")
-    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
-    moved[:3, 3] = 500.0
-    flair = user.load_image(head(), "FLAIR", to_ras=moved)
-    user.choose(t1c=t1c, t2f=flair)
-    assert not user.ui.segmentButton.enabled
-    assert user.ui.geometryLabel.text
-    user.choose(t2f=None)
-    assert user.ui.segmentButton.enabled
+    user.choose(t1c=user.load_image(head(), "T1c"))
+    images_apart_are_refused(user.widget)
 
 
 def test_the_same_image_twice_is_refused(user):
@@ -84,15 +75,7 @@ def test_the_same_image_twice_is_refused(user):
 @pytest.mark.slow
 def test_cancelling_leaves_the_scene_as_it_was(user):
     user.choose(t1c=user.load_image(large_head(), "T1c"))
-    harness.process_events(0.3)
-    before = content()
-    user.press()
-    user.wait_for_stage("Segmenting")
-    assert user.ui.segmentButton.text == "Cancel"
-    user.press()
-    user.wait(10)
-    assert user.ui.segmentButton.text == "Segment"
-    assert content() == before
+    cancelling_changes_nothing(user.widget, "segmenting")
     assert user.case is None
     # The next run works.
     user.choose(t1c=user.load_image(head(), "Small T1c"))
@@ -102,13 +85,13 @@ def test_cancelling_leaves_the_scene_as_it_was(user):
 @pytest.mark.slow
 def test_a_worker_that_dies_costs_one_sentence_and_not_the_next_run(user):
     user.choose(t1c=user.load_image(large_head(), "T1c"))
-    before = content()
+    before = scene_content()
     user.press()
     user.wait_for_stage("Segmenting")
     os.kill(user.widget.logic.client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     user.wait(20)
     assert "ended unexpectedly" in user.said
-    assert content() == before
+    assert scene_content() == before
     user.choose(t1c=user.load_image(head(), "Small T1c"))
     assert len(user.segment().found) == 1
 
@@ -172,3 +155,4 @@ def test_forty_lesions_are_forty_rows(user):
         user.ui.nextButton.click()
         seen.add(user.panel._results.table.selected.number)
     assert len(seen) == 40
+    rows_mean_what_they_say(user.widget)

@@ -49,6 +49,21 @@ def test_without_packages_it_is_skipped(scene, monkeypatch: pytest.MonkeyPatch) 
         run_scenario(lambda text: None)
 
 
+def test_inside_slicer_what_is_missing_is_said_and_nothing_fails(
+    scene, harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ParetoSeg import ParetoSegTest
+
+    harness.load_widget()
+    monkeypatch.setattr(scenario, "package_state", lambda: PackageState(("torch",)))
+    said: list[str] = []
+    test = ParetoSegTest()
+    monkeypatch.setattr(test, "delayDisplay", said.append)
+    test.runTest()
+    harness.drop_widget()
+    assert said == ["Skipped: PyTorch or another package that ParetoSeg needs is not installed."]
+
+
 def test_without_a_model_it_is_skipped(scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenario, "package_state", lambda: PackageState(()))
     monkeypatch.setattr(scenario, "shipped_models", list)

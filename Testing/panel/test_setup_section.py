@@ -7,10 +7,11 @@ import ctk
 import pytest
 import qt
 from ParetoSegPanel import setup_section
-from ParetoSegPanel.install import InstallError
+from ParetoSegPanel.install import InstallError, Outcome
 from ParetoSegPanel.other_python import choose_other_python, make_client, other_python
 from ParetoSegPanel.packages import RUNTIME, TRAINING, PackageState
 from ParetoSegPanel.setup_section import SetupSection
+from ParetoSegPanel.training_command import install_command
 
 
 class Section:
@@ -57,11 +58,50 @@ def test_each_button_installs_its_own(
     section: Section, monkeypatch: pytest.MonkeyPatch, button: str, file: str
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(setup_section, "install", lambda file: asked.append(file) or True)
+    monkeypatch.setattr(
+        setup_section, "install", lambda file: asked.append(file) or Outcome.COMPLETE
+    )
     getattr(section.ui, button).click()
     assert asked == [file]
     assert section.said[-1][1] is False
     assert section.changes == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [(Outcome.DECLINED, "Nothing was installed."), (Outcome.RESTART, "restart Slicer")],
+)
+def test_a_user_who_declines_reads_what_was_done(
+    section: Section, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, words: str
+) -> None:
+    monkeypatch.setattr(setup_section, "install", lambda file: outcome)
+    for button in (section.ui.installButton, section.ui.installTrainingButton):
+        button.click()
+        said, failed = section.said.pop()
+        assert words in said
+        assert not failed
+
+
+def test_nothing_is_installed_into_slicer_for_another_python(
+    section: Section, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(file: str) -> Outcome:
+        raise AssertionError(f"{file} was installed into Slicer's Python")
+
+    monkeypatch.setattr(setup_section, "install", never)
+    python = tmp_path / "other python"
+    python.write_text("", encoding="utf-8")
+    section.ui.pythonPath.currentPath = str(python)
+    training = section.ui.trainCommand.plainText
+    assert "pip install" not in training
+    section.ui.installTrainingButton.click()
+    assert section.ui.trainCommand.plainText == f"{install_command(str(python))}\n{training}"
+    assert section.said[-1][0].startswith("Nothing was installed")
+    section.ui.copyCommandButton.click()
+    assert "pip install" in qt.QApplication.clipboard().text()
+    # With Slicer's own Python again there is nothing to type.
+    section.ui.pythonPath.currentPath = ""
+    assert "pip install" not in section.ui.trainCommand.plainText
 
 
 def test_a_failed_installation_is_one_sentence(

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ParetoSegPanel.training_command import library_folder, training_command
+from ParetoSegPanel.packages import RUNTIME, TORCH, TORCH_VERSIONS, TRAINING
+from ParetoSegPanel.training_command import install_command, library_folder, training_command
 
 paths = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1
@@ -35,6 +38,25 @@ def test_placeholders_show_what_is_to_be_filled_in(platform: str) -> None:
     command = training_command("python", "lib", "", "", platform)
     assert "PATIENTS" in command
     assert "RUN" in command
+
+
+@given(paths)
+def test_what_is_installed_is_what_training_and_segmenting_need(python: str) -> None:
+    program, *given = shlex.split(install_command(python, platform="linux"))
+    assert [program, *given[:3]] == [python, "-m", "pip", "install"]
+    files = [Path(after) for flag, after in pairwise(given) if flag == "-r"]
+    assert [file.name for file in files] == [RUNTIME, TRAINING]
+    assert all(file.is_file() for file in files)
+    packages = [word for word in given[3:] if word != "-r" and not word.endswith(".txt")]
+    assert packages == [TORCH + TORCH_VERSIONS, "numpy", "SimpleITK"]
+
+
+def test_powershell_takes_no_version_for_a_file(tmp_path: Path) -> None:
+    """Outside quotes ``>`` would write a file."""
+    command = install_command("C:\\my python.exe", tmp_path, "win32")
+    assert command.startswith("& 'C:\\my python.exe' -m pip install 'torch>=")
+    outside = "".join(command.split("'")[::2])
+    assert not set(outside) & set("<>!*")
 
 
 def test_the_command_exists() -> None:

@@ -231,6 +231,64 @@ def test_a_crash_costs_one_request_and_the_worker_starts_again(stage: Stage) -> 
     assert stage.client.is_running
 
 
+def test_a_worker_that_crashes_while_idle_gets_its_model_again(stage: Stage) -> None:
+    pending, segment = stage.sent()
+    stage.process.hello()
+    stage.process.answer(segment)
+    assert pending.wait(5)
+    stage.process.end(well=False)
+    assert len(stage.processes) == 2
+    stage.process.hello()
+    (load,) = stage.process.heard
+    assert isinstance(load, Load)
+    assert load.model == segment.model
+    # What the user asks for next finds it there.
+    again, segment = stage.sent()
+    assert stage.process.heard == [load, segment]
+    stage.process.say(Answer(load.id, {}))
+    stage.process.answer(segment)
+    assert again.wait(5)
+    assert len(stage.results) == 2
+    assert stage.errors == []
+
+
+def test_a_model_that_was_only_loaded_is_loaded_again(stage: Stage) -> None:
+    loading = stage.client.load(Path("warm"))
+    stage.process.hello()
+    stage.process.say(Answer(loading.number, {}))
+    first = stage.process.heard
+    stage.process.end(well=False)
+    assert [each.model for each in stage.process.heard] == [each.model for each in first]
+
+
+def test_a_model_that_may_have_been_the_reason_is_not_loaded_again(stage: Stage) -> None:
+    stage.client.load(Path("too large"))
+    stage.process.hello()
+    stage.process.end(well=False)
+    assert len(stage.processes) == 2
+    assert stage.process.heard == []
+
+
+def test_a_worker_that_crashes_again_and_again_is_left_until_it_is_needed(stage: Stage) -> None:
+    pending, segment = stage.sent()
+    stage.process.hello()
+    stage.process.answer(segment)
+    assert pending.wait(5)
+    for _crash in range(2):
+        stage.process.hello()
+        (*_rest, last) = stage.process.heard
+        stage.process.say(Answer(last.id, {}))  # loading the model again worked
+        stage.process.end(well=False)
+    assert len(stage.processes) == 2
+    assert not stage.client.is_running
+    again, segment = stage.sent()
+    assert len(stage.processes) == 3
+    stage.process.hello()
+    stage.process.answer(segment)
+    assert again.wait(5)
+    assert stage.errors == []
+
+
 def test_a_worker_that_cannot_start_is_not_started_forever(stage: Stage) -> None:
     pending, _ = stage.sent()
     stage.sent()

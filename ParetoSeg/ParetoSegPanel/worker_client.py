@@ -94,6 +94,11 @@ class WorkerClient:
         return self._link.is_running
 
     @property
+    def is_busy(self) -> bool:
+        """Whether an answer is still to come, if only that a request was cancelled."""
+        return bool(self._pendings)
+
+    @property
     def pid(self) -> int | None:
         """The worker's own process, once it has said so."""
         return self._link.pid

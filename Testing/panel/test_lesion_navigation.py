@@ -7,7 +7,7 @@ import pytest
 import slicer
 from ParetoSegPanel.lesion_navigation import LesionNavigator, centre_on
 from ParetoSegPanel.result_nodes import CaseNodes
-from ParetoSegPanel.volumes import array_of, ras_of
+from ParetoSegPanel.volumes import array_of
 
 from Testing.panel.result_scene import GRIDS, loaded
 
@@ -33,7 +33,8 @@ def test_all_views_are_centred(scene, native):
     there, focus = camera_of()
     for lesion in case.lesions:
         centre_on(lesion)
-        ras = ras_of(lesion.centroid_lps)
+        left, posterior, superior = lesion.centroid_lps
+        ras = (-left, -posterior, superior)
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
             assert np.allclose(middle_of(node), ras, atol=0.5)
         now_there, now_focus = camera_of()

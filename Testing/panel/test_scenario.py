@@ -167,6 +167,22 @@ def test_the_surface_is_in_the_3d_view(at_lesion):
     assert np.abs(harness.render_3d().astype(int) - before).max() > 60
 
 
+def test_the_surface_follows_when_the_slider_rests(user):
+    def points() -> int:
+        nodes = slicer.util.getNodesByClass("vtkMRMLModelNode")
+        meshes = [node.GetPolyData() for node in nodes if "margin" in node.GetName()]
+        return sum(mesh.GetNumberOfPoints() for mesh in meshes if mesh is not None)
+
+    user.select(user.ui.viewSelector, "3-D")
+    before = points()
+    assert before
+    user.ui.alphaSlider.value = 0.9
+    assert harness.process_events(3, until=lambda: 0 < points() < before)
+    user.ui.resetAlphaButton.click()
+    assert harness.process_events(3, until=lambda: points() == before)
+    user.select(user.ui.viewSelector, "Off")
+
+
 def test_the_slider_moves_the_segmentation(user):
     def size() -> int:
         node = user.case.segmentation

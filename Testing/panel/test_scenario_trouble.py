@@ -75,8 +75,13 @@ def test_the_same_image_twice_is_refused(user):
 @pytest.mark.slow
 def test_cancelling_leaves_the_scene_as_it_was(user):
     user.choose(t1c=user.load_image(large_head(), "T1c"))
+    client = user.widget.logic.client
+    pid = client.pid
     cancelling_changes_nothing(user.widget, "segmenting")
     assert user.case is None
+    # The worker has heard it and stopped by itself: one that is killed has another number.
+    assert harness.process_events(10, until=lambda: not client.is_busy)
+    assert client.pid == pid
     # The next run works.
     user.choose(t1c=user.load_image(head(), "Small T1c"))
     assert len(user.segment().found) == 1

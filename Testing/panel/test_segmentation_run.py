@@ -64,6 +64,20 @@ def test_the_request_names_nobody(scene, harness, client) -> None:
     assert array.shape == grid.shape == NATIVE.shape
 
 
+def test_each_sequence_is_sent_as_what_it_is(scene, harness, client) -> None:
+    volumes = add_images(("t1n", "t1c", "t2w", "t2f"))
+    for value, node in enumerate(volumes.values(), start=1):
+        array = slicer.util.arrayFromVolume(node)
+        array[...] = value
+        slicer.util.arrayFromVolumeModified(node)
+    _run(client, volumes)
+    _sent(harness, client)
+    sent = {m: array for m, (array, _grid) in client.last.request.images.items()}
+    assert list(sent) == list(volumes)
+    for value, array in enumerate(sent.values(), start=1):
+        assert (array == value).all()
+
+
 def test_parts_can_be_wished_for(scene, harness, client) -> None:
     run = _run(client, add_images(), segments=PARTS)
     _sent(harness, client)

@@ -33,6 +33,7 @@ model: $(VENV)/.test
 	$(SYNTHESIZE) --set large --output $(MODEL)/patients
 	$(SYNTHESIZE) --set edema --output $(MODEL)/patients
 	$(SYNTHESIZE) --set necrosis --output $(MODEL)/patients
+	$(SYNTHESIZE) --set cysts --output $(MODEL)/patients
 	$(SYNTHESIZE) --set small --output $(MODEL)/patients
 	$(SYNTHESIZE) --set mixed --output $(MODEL)/unseen --cases 12 --seed 2028 --raters 3
 	$(SYNTHESIZE) --set large --output $(MODEL)/unseen --cases 6 --seed 2029 --raters 3

@@ -15,7 +15,7 @@ import numpy as np
 from ParetoSegLib.data.synthesis.contrast import Anchors
 from ParetoSegLib.data.synthesis.lesions import LesionPlan
 
-_LIKE_EDEMA = ("ring", "necrotic", "cystic")
+_LIKE_EDEMA = ("ring", "necrotic")
 """Kinds whose inside may be as bright as edema: then only the rim tells the two apart. Where they
 differed in brightness, networks learnt that, and took a real patient's dark edema for a cyst."""
 

@@ -108,7 +108,7 @@ SETS = ("main", "whole-heads", "thick-slices", "tumour-free")
 
 def test_what_is_measured_on_was_never_trained_on() -> None:
     recipes = ROOT / "Resources" / "Recipes"
-    names = ("mixed", "large", "edema", "necrosis", "small")
+    names = ("mixed", "large", "edema", "necrosis", "cysts", "small")
     mixed, *others = training = [read_recipe(recipes / "patients.yaml", name) for name in names]
     seen = {(source.place, name) for source in mixed.heads for name in source.names}
     assert all(other.heads == mixed.heads for other in others)

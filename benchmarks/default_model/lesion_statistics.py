@@ -26,6 +26,7 @@ from rich.table import Table
 
 from ParetoSegLib.core.outputs import whole_file
 
+SHOWN_MM = (2, 3, 6, 10, 20, 50)
 SIZE_BINS_MM = (0.0, 3.0, 6.0, 10.0, 20.0, np.inf)
 SIZE_NAMES = ("< 3 mm", "3–6 mm", "6–10 mm", "10–20 mm", "≥ 20 mm")
 FAINT = 2.0
@@ -177,8 +178,6 @@ def draw(m: dict[str, Any], file: Path) -> None:
     for edge in SIZE_BINS_MM[1:-1]:
         axes[0].axvline(edge, color="tab:red", lw=0.7)
     axes[0].set(xscale="log", xlabel="diameter of the core (mm)", ylabel="lesions")
-    axes[0].set_xticks([2, 3, 6, 10, 20, 50], ["2", "3", "6", "10", "20", "50"])
-    axes[0].minorticks_off()
     axes[1].hist(m["counts"], np.arange(-0.5, 42), color="0.5")
     axes[1].set(xlabel="lesions a patient", ylabel="patients")
     axes[2].hist(np.clip(contrast, 0, 30), np.arange(0, 31), color="0.5")
@@ -188,6 +187,9 @@ def draw(m: dict[str, Any], file: Path) -> None:
     axes[3].set(
         xscale="log", yscale="log", xlabel="diameter of the core (mm)", ylabel="edema / core volume"
     )
+    for axis in (axes[0], axes[3]):
+        axis.set_xticks(SHOWN_MM, [str(mm) for mm in SHOWN_MM])
+        axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     with whole_file(file) as partial:
         figure.savefig(partial, format="png", dpi=110)
     pyplot.close(figure)

@@ -8,6 +8,7 @@ The first two steps need no network: ``make_ready`` does them, in a thread if on
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 import time
@@ -322,7 +323,7 @@ def _calibrated(
     for start in range(0, logits.shape[1], SLAB):
         slab = logits[:, start : start + SLAB]
         slab[...] = description.calibration.apply(slab, key)
-    return description.calibration.settle(logits, key)
+    return description.calibration.settle(logits, key, math.prod(description.spacing_mm))
 
 
 def _known_to(description: ModelDescription, case: Case) -> tuple[Case, tuple[str, ...]]:

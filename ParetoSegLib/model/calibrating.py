@@ -72,7 +72,7 @@ def calibrate(
         mask = case.array("mask").astype(bool)
         hard = _hard(case, presence)
         samples += draw_samples(logits, hard, mask, key, seed)
-        spots += find_spots(logits, hard, key)
+        spots += find_spots(logits, hard, key, math.prod(case.spacing_mm))
         if presence == case.presence:
             full.append((files, case, logits.astype(np.float16)))
     report(Progress("calibrate", len(turns), len(turns)))
@@ -81,7 +81,8 @@ def calibrate(
     volumes: dict[str, list[VolumeSample]] = {region: [] for region in REGIONS}
     for files, case, logits in full:
         key = presence_key([m for m, t in zip(MODALITIES, case.presence, strict=True) if t])
-        membership = values.settle(values.apply(logits.astype(np.float32), key), key)
+        membership = values.apply(logits.astype(np.float32), key)
+        values.settle(membership, key, math.prod(case.spacing_mm))
         raters = _raters(files, case, settings)
         for channel, region in enumerate(REGIONS):
             if case.labelled[channel]:

@@ -68,8 +68,8 @@ class Calibration:
 
     Args:
         values: presence key or ``"any"`` → region → (scale, shift); ``"any"`` has every region.
-        detection: presence key → region → the membership that a spot must reach to be a lesion;
-            ½, which every spot reaches, where there is none.
+        detection: presence key → region → the membership that a small spot must reach to be a
+            lesion; ½, which every spot reaches, where there is none.
 
     Raises:
         ModelFolderError: unknown key, missing region, or a number out of range.
@@ -132,7 +132,7 @@ class Calibration:
             return nest(membership)
         return nest(membership.numpy())
 
-    def settle(self, membership: np.ndarray, key: str) -> np.ndarray:
+    def settle(self, membership: np.ndarray, key: str, voxel_mm3: float) -> np.ndarray:
         """Hold spots that peak too low for a lesion below ½, in place; see ``doubt_spots``.
 
         The core decides for the others: what is doubted as core is not enhancing tumour either,
@@ -141,6 +141,7 @@ class Calibration:
         Args:
             membership: float32 ``(3, D, H, W)`` from ``apply``, of the whole case.
             key: the case's set of sequences.
+            voxel_mm3: volume of a voxel.
 
         Returns:
             ``membership``, still nested.
@@ -148,7 +149,7 @@ class Calibration:
         if any(self.level(key, region) > DETECTION[0] for region in REGIONS):
             et, tc, wt = membership
             for region, values in zip(REGIONS, membership, strict=True):
-                doubt_spots(values, self.level(key, region))
+                doubt_spots(values, self.level(key, region), voxel_mm3)
             np.minimum(et, tc, out=et)
             np.maximum(wt, tc, out=wt)
         return membership

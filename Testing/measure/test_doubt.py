@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ParetoSegLib.core.geometry import Grid
-from ParetoSegLib.measure.doubt import doubt_spots
+from ParetoSegLib.measure.doubt import LARGEST_MM3, doubt_spots
 from ParetoSegLib.measure.lesions import find_lesions
 
 SHAPE = (14, 16, 30)
@@ -33,7 +33,7 @@ def two_spots(first: float, second: float, apart: float = 16.0) -> np.ndarray:
 def test_a_spot_is_a_lesion_exactly_if_it_reaches_the_level(level, first, second):
     field = two_spots(first, second)
     peaks = [float(field[..., :15].max()), float(field[..., 15:].max())]
-    lesions = find_lesions({"tc": doubt_spots(field.copy(), level)}, GRID, ("tc",))
+    lesions = find_lesions({"tc": doubt_spots(field.copy(), level, 1.0)}, GRID, ("tc",))
     assert len(lesions.found) == sum(peak >= np.float32(level) for peak in peaks)
 
 
@@ -43,13 +43,13 @@ def test_only_spots_below_the_level_change_and_stay_below_one_half(level, seed):
     noise = np.random.default_rng(seed).normal(size=SHAPE)
     field = ndimage.gaussian_filter(noise, 2.5)
     field = (1 / (1 + np.exp(-30 * field))).astype(np.float32)
-    changed = doubt_spots(field.copy(), level)
+    changed = doubt_spots(field.copy(), level, 1.0)
     assert changed.dtype == np.float32
     spots, count = ndimage.label(field >= 0.5, np.ones((3, 3, 3)))
     np.testing.assert_array_equal(changed[spots == 0], field[spots == 0])
     for number in range(1, count + 1):
         own = spots == number
-        if field[own].max() >= level:
+        if field[own].max() >= level or own.sum() > LARGEST_MM3:
             np.testing.assert_array_equal(changed[own], field[own])
         else:
             assert (changed[own].astype(np.float16) < 0.5).all()
@@ -57,7 +57,7 @@ def test_only_spots_below_the_level_change_and_stay_below_one_half(level, seed):
 
 
 def test_a_doubted_spot_is_a_candidate():
-    held = doubt_spots(two_spots(0.7, 0.9), 0.8)
+    held = doubt_spots(two_spots(0.7, 0.9), 0.8, 1.0)
     lesions = find_lesions({"tc": held}, GRID, ("tc",))
     assert [len(lesions.found), len(lesions.candidates)] == [1, 1]
 
@@ -65,4 +65,12 @@ def test_a_doubted_spot_is_a_candidate():
 @pytest.mark.parametrize("peak", [0.0, 0.04, 0.9])
 def test_the_level_one_half_changes_nothing(peak):
     field = two_spots(peak, 0.6)
-    np.testing.assert_array_equal(doubt_spots(field.copy(), 0.5), field)
+    np.testing.assert_array_equal(doubt_spots(field.copy(), 0.5, 1.0), field)
+
+
+@pytest.mark.parametrize("voxel_mm3", [0.1, 1.0, 3.0, 50.0])
+def test_what_is_large_is_not_doubted(voxel_mm3):
+    field = two_spots(0.7, 0.9)
+    voxels = int((field[..., :15] >= 0.5).sum())
+    held = doubt_spots(field.copy(), 0.8, voxel_mm3)[..., :15].max() < 0.5
+    assert held == (voxels * voxel_mm3 <= LARGEST_MM3)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.detection_levels import Spot, find_spots, fit_peaks
+from ParetoSegLib.model.detection_levels import FEWEST, LOST, Spot, find_spots, fit_peaks
 
 KEY = "t1c"
 peaks = st.floats(0, 10, allow_nan=False, width=16)
-spots = st.lists(st.builds(Spot, st.just(KEY), st.just("tc"), peaks, st.booleans()), max_size=30)
+spots = st.builds(
+    lambda real, false: [
+        *(Spot(KEY, "tc", p, True) for p in real),
+        *(Spot(KEY, "tc", p, False) for p in false),
+    ],
+    st.lists(peaks, min_size=FEWEST, max_size=25),
+    st.lists(peaks, min_size=FEWEST, max_size=25),
+)
 
 
 def errors(level: float, seen: list[Spot]) -> int:
-    return sum((spot.peak >= level) != spot.real for spot in seen)
+    """False spots kept, and real ones lost, which count twice."""
+    lost = sum(spot.real and spot.peak < level for spot in seen)
+    return LOST * lost + sum(not spot.real and spot.peak >= level for spot in seen)
 
 
 def alone(seen: list[Spot]) -> float:
@@ -37,12 +47,16 @@ def test_order_does_not_matter(seen):
     assert fit_peaks(seen) == fit_peaks(seen[::-1])
 
 
-def test_nothing_false_keeps_every_spot():
-    assert alone([Spot(KEY, "tc", float(p), True) for p in range(5)]) == 0
+@pytest.mark.parametrize("real", [True, False])
+def test_one_kind_alone_doubts_nothing(real):
+    few = [Spot(KEY, "tc", 9.0, not real)] * (FEWEST - 1)
+    assert alone([Spot(KEY, "tc", float(p), real) for p in range(50)] + few) == 0
 
 
-def test_nothing_real_keeps_none():
-    assert alone([Spot(KEY, "tc", float(p), False) for p in range(5)]) > 4
+def test_false_spots_below_real_ones_are_doubted():
+    false = [Spot(KEY, "tc", p / 10, False) for p in range(20)]
+    real = [Spot(KEY, "tc", 3 + p / 10, True) for p in range(20)]
+    assert 1.9 < alone(false + real) < 3
 
 
 def test_more_spots_move_a_set_of_sequences_to_its_own_level():
@@ -64,9 +78,10 @@ def test_spots_are_components_with_their_peak_and_truth():
     logits[1, 4, 6, 6:8] = 0.5
     hard = np.zeros((6, 8, 9), bool)
     hard[0:2, 0:2, 0:2] = True
-    found = find_spots(logits, {"tc": hard}, KEY)
+    found = find_spots(logits, {"tc": hard}, KEY, 1.0)
     assert sorted((s.peak, s.real) for s in found) == [(0.5, False), (3.0, True)]
     assert {(s.key, s.region) for s in found} == {(KEY, "tc")}
+    assert find_spots(logits, {"tc": hard}, KEY, 300.0) == []
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,7 +98,7 @@ def test_a_calibration_keeps_spots_that_reach_the_logit_and_no_others(scale, shi
     for number, height in enumerate(heights):
         logits[:, 2, 2, 6 * number + 2] = height
     plain = calibration.apply(logits, KEY)
-    settled = calibration.settle(plain.copy(), KEY)
+    settled = calibration.settle(plain.copy(), KEY, 1.0)
     assert (settled <= plain).all()
     assert (settled[0] <= settled[1]).all()
     assert (settled[1] <= settled[2]).all()
@@ -101,7 +116,7 @@ def test_the_core_decides():
     doubted_rest = Calibration(values, {"any": {"wt": 0.95}})
     field = np.zeros((3, 3, 3, 3), np.float32)
     field[:, 1, 1, 1] = (0.8, 0.85, 0.93)
-    et, tc, wt = doubted_core.settle(field.copy(), "any")[:, 1, 1, 1]
+    et, tc, wt = doubted_core.settle(field.copy(), "any", 1.0)[:, 1, 1, 1]
     assert et <= tc < 0.5 < wt
-    et, tc, wt = doubted_rest.settle(field.copy(), "any")[:, 1, 1, 1]
+    et, tc, wt = doubted_rest.settle(field.copy(), "any", 1.0)[:, 1, 1, 1]
     assert wt == tc == np.float32(0.85)

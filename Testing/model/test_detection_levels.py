@@ -66,7 +66,7 @@ def test_more_spots_move_a_set_of_sequences_to_its_own_level():
 
     common = shown("t1c+t2f", 2.0, 4000)
     levels = [fit_peaks(common + shown(KEY, 6.0, n))[KEY, "tc"] for n in (5, 20, 100, 400)]
-    assert levels == sorted(levels)
+    assert (np.diff(levels) > -0.01).all()
     assert levels[0] < 3.5
     assert abs(levels[-1] - 6.0) < 0.3
 

@@ -28,25 +28,26 @@ def normalise(array: np.ndarray, mask: np.ndarray, tissue: np.ndarray) -> np.nda
         array: ``(D, H, W)``, any unit; NaN where the image has no data.
         mask: bool ``(D, H, W)``, where the result is wanted.
         tissue: bool ``(D, H, W)``, the voxels that count for the scale; with none of them inside
-            the mask, the mask itself counts.
+            the mask, or all of one value, the mask itself counts.
 
     Returns:
         float32 ``(D, H, W)`` in [-5, 10]; 0 outside the mask, where there is no data, and
-        everywhere if the tissue is constant.
+        everywhere if the mask is constant.
     """
     known = mask & np.isfinite(array)
     inside = array[known]
-    values = inside[tissue[known]]
-    if values.size == 0:
-        values = inside
     result = np.full(array.shape, OUTSIDE, np.float32)
-    if values.size == 0:
-        return result
-    low, high = np.percentile(values, PERCENTILES)
-    clipped = np.clip(values, low, high, dtype=np.float64)
-    mean, deviation = float(clipped.mean()), float(clipped.std())
-    # Rounding leaves a deviation of some 1e-7 of the values where a constant has been resampled.
-    if deviation <= 1e-6 * max(abs(low), abs(high)):
+    # A head of a few voxels may have a single one of nothing but tissue.
+    for values in (inside[tissue[known]], inside):
+        if values.size == 0:
+            continue
+        low, high = np.percentile(values, PERCENTILES)
+        clipped = np.clip(values, low, high, dtype=np.float64)
+        mean, deviation = float(clipped.mean()), float(clipped.std())
+        # Rounding leaves some 1e-7 of the values where a constant has been resampled.
+        if deviation > 1e-6 * max(abs(low), abs(high)):
+            break
+    else:
         return result
     scaled = inside.astype(np.float64)
     scaled -= mean

@@ -68,6 +68,15 @@ def test_without_tissue_the_mask_counts() -> None:
     )
 
 
+def test_where_tissue_is_constant_the_mask_counts() -> None:
+    array, mask, _ = sample(3)
+    one = np.zeros_like(mask)
+    one[tuple(np.argwhere(mask)[0])] = True
+    result = normalise(array, mask, one)
+    assert result.any()
+    np.testing.assert_array_equal(result, normalise(array, mask, mask))
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0, -3000.0])
 def test_a_constant_image_becomes_zero(value: float) -> None:
     _, mask, tissue = sample(3)

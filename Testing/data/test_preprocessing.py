@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import GeometryError
@@ -20,6 +20,7 @@ from ParetoSegLib.data.registration import HEADER, rigid_transform
 from ParetoSegLib.data.resampling import resample
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+TURNED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0)
 SMALL = Grid((24, 28, 26), (1.0, 1.0, 1.0), (-13.0, -14.0, -12.0), IDENTITY)
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -91,6 +92,7 @@ def test_without_resampling_the_way_back_is_bitwise(grid: Grid, seed: int) -> No
     assert not restored.any()
 
 
+@example(Grid((14, 10, 19), (4.3046875, 1.28125, 1.5), (0.0, 0.0, 0.0), TURNED))
 @given(grids(st.floats(0.5, 6.0)))
 @settings(max_examples=40, deadline=None)
 def test_a_resampled_smooth_field_comes_back_with_a_small_error(grid: Grid) -> None:

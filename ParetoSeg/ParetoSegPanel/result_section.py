@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ParetoSegLib.core.errors import ParetoSegError
+from ParetoSegLib.core.free_memory import collect_and_give_back
 from ParetoSegLib.measure.lesions import Lesion
 from ParetoSegPanel.choices import (
     CONTOURS,
@@ -263,6 +264,8 @@ class ResultSection:
             self.leave()
             self._change("result", None)
             case.remove()
+            # Once views and lists have let go of it.
+            qt.QTimer.singleShot(REST_MS, collect_and_give_back)
 
     def _on_export(self) -> None:
         if self._case is None:

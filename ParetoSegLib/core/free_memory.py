@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from functools import cache
 from typing import Any
@@ -17,6 +18,12 @@ def give_back_memory() -> None:
     trim = _trim()
     if trim is not None:
         trim(0)
+
+
+def collect_and_give_back() -> None:
+    """The same, after arrays are freed that hang on objects which refer to each other in a ring."""
+    gc.collect()
+    give_back_memory()
 
 
 @cache

@@ -69,7 +69,8 @@ class Calibration:
     Args:
         values: presence key or ``"any"`` → region → (scale, shift); ``"any"`` has every region.
         detection: presence key → region → the membership that a small spot must reach to be a
-            lesion; ½, which every spot reaches, where there is none.
+            lesion; ½, which every spot reaches, where there is none. As with ``values``, ``"any"``
+            holds for every set of sequences that has no entry of its own.
 
     Raises:
         ModelFolderError: unknown key, missing region, or a number out of range.
@@ -111,7 +112,10 @@ class Calibration:
 
     def level(self, key: str, region: str) -> float:
         """The membership that a spot must reach to be a lesion."""
-        return self.detection.get(key, {}).get(region, DETECTION[0])
+        for own in (key, ANY):
+            if region in self.values.get(own, {}):
+                return self.detection.get(own, {}).get(region, DETECTION[0])
+        return DETECTION[0]
 
     def apply(self, logits: Array, key: str) -> Array:
         """Calibrated, nested membership.

@@ -10,6 +10,7 @@ import numpy as np
 from ParetoSegLib.core.geometry import components
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.measure.doubt import LARGEST_MM3
+from ParetoSegLib.model.calibration import ANY
 
 LOST = 2
 """A real lesion that is lost counts as much as so many false ones that are kept."""
@@ -72,7 +73,7 @@ def fit_peaks(spots: Iterable[Spot]) -> dict[tuple[str, str], float]:
     real or ten false ones it gets that of all sets, and these likewise none.
 
     Returns:
-        (presence key, region) → logit ≥ 0.
+        (presence key or ``"any"``, region) → logit ≥ 0; ``"any"`` is for sets that were not seen.
     """
     pooled: dict[str, list[Spot]] = {region: [] for region in REGIONS}
     own: dict[tuple[str, str], list[Spot]] = {}
@@ -80,7 +81,7 @@ def fit_peaks(spots: Iterable[Spot]) -> dict[tuple[str, str], float]:
         pooled[spot.region].append(spot)
         own.setdefault((spot.key, spot.region), []).append(spot)
     common = {region: _fewest_errors(seen) for region, seen in pooled.items()}
-    fitted = {}
+    fitted = {(ANY, region): level for region, level in common.items() if level is not None}
     for (key, region), seen in sorted(own.items()):
         share = len(seen) / (len(seen) + SHRINKAGE_SPOTS)
         of_all = common[region] or 0.0

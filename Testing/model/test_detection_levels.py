@@ -120,3 +120,13 @@ def test_the_core_decides():
     assert et <= tc < 0.5 < wt
     et, tc, wt = doubted_rest.settle(field.copy(), "any", 1.0)[:, 1, 1, 1]
     assert wt == tc == np.float32(0.85)
+
+
+def test_a_set_of_sequences_that_was_not_seen_takes_the_common_level():
+    false = [Spot(KEY, "tc", p / 10, False) for p in range(20)]
+    real = [Spot(KEY, "tc", 3 + p / 10, True) for p in range(20)]
+    pair = dict.fromkeys(REGIONS, (1.0, 0.0))
+    calibration = Calibration({"any": pair, KEY: pair}).with_peaks(fit_peaks(false + real))
+    assert calibration.level("t1c+t2w", "tc") == calibration.level(KEY, "tc") > 0.5
+    assert calibration.level("t1c+t2w", "wt") == 0.5
+    assert Calibration.from_json(calibration.to_json()) == calibration

@@ -19,9 +19,19 @@ from ParetoSegPanel.choices import CONTOURS, HEAT, OFF, SURFACE
 from ParetoSegPanel.packages import package_state
 from ParetoSegPanel.result_nodes import CaseNodes
 from ParetoSegPanel.sample_data import load_sample
+from ParetoSegPanel.scenario_pixels import (
+    contours_run_on_their_surfaces,
+    heat_map_has_the_colours_of_the_scale,
+    look_closely,
+    switching_off_gives_the_picture_back,
+)
 from ParetoSegPanel.scenario_steps import (
+    a_crash_costs_one_sentence,
+    add_many_lesions,
     cancelling_changes_nothing,
+    closing_the_scene_ends_the_run,
     images_apart_are_refused,
+    many_lesions_are_reached_one_by_one,
     nothing_starts_without_images,
     rows_mean_what_they_say,
     settle,
@@ -45,7 +55,10 @@ def run_scenario(
     model: Path | None = None,
     load: Callable[[], object] = load_sample,
 ) -> None:
-    """Segment a patient, look at the result, move α, save, close and load again.
+    """Do all that a user does, and much that goes wrong, and look at every pixel that matters.
+
+    No images, images that do not fit, cancelling, a worker that dies, a scene that is closed; then
+    segmenting, the views of confidence, the table, α, saving, closing and loading; forty lesions.
 
     Args:
         say: shows what is being done.
@@ -73,12 +86,16 @@ def run_scenario(
 
     say("Trying what cannot work")
     nothing_starts_without_images(widget)
-    load()
-    until(lambda: panel.state is not None and panel.state.ready, "the inputs are ready")
+    _load(panel, load)
     assert ui.t1cSelector.currentNode() is not None, "T1c was not filled in by its name"
     images_apart_are_refused(widget)
     say("Cancelling")
     cancelling_changes_nothing(widget)
+    say("Losing the worker")
+    a_crash_costs_one_sentence(widget)
+    say("Closing the scene during a run")
+    closing_the_scene_ends_the_run(widget)
+    _load(panel, load)
     before = _layers()
 
     say("Segmenting")
@@ -95,6 +112,11 @@ def run_scenario(
         panel.parameters.confidenceView = view
         settle()
     assert _layers() == before, "the user's layers did not come back"
+    largest = max(panel.case.found, key=lambda lesion: lesion.volumes_cc[panel.case.region])
+    look_closely(largest.centroid_lps)
+    contours_run_on_their_surfaces(widget)
+    heat_map_has_the_colours_of_the_scale(widget)
+    switching_off_gives_the_picture_back(widget)
     panel.parameters.confidenceView = CONTOURS
     settle()
     rows_mean_what_they_say(widget)
@@ -123,7 +145,19 @@ def run_scenario(
     assert panel.case.name == name
     assert len(panel.case.found) == count
     assert _voxels(panel.case) == sizes[-1]
+
+    say("Reviewing forty lesions")
+    slicer.mrmlScene.Clear()
+    settle()
+    add_many_lesions(widget)
+    many_lesions_are_reached_one_by_one(widget)
+    rows_mean_what_they_say(widget)
     say("Done")
+
+
+def _load(panel: Any, load: Callable[[], object]) -> None:
+    load()
+    until(lambda: panel.state is not None and panel.state.ready, "the inputs are ready")
 
 
 def _voxels(case: CaseNodes) -> int:

@@ -6,6 +6,8 @@ Each raises ``AssertionError`` with what is wrong.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -14,15 +16,25 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from ParetoSegLib.core.geometry import Grid
+from ParetoSegLib.core.labels import REGIONS
+from ParetoSegLib.data.case import Case, Image
+from ParetoSegLib.measure.lesions import find_lesions
+from ParetoSegLib.review.result import Result
 from ParetoSegPanel.lesion_table import NUMBER, ORDERS, LesionTable
+from ParetoSegPanel.result_nodes import CaseNodes, load_result
 from ParetoSegPanel.run_control import stage_name
-from ParetoSegPanel.volumes import RAS_FROM_LPS, ras_of
+from ParetoSegPanel.volumes import RAS_FROM_LPS, add_volume, ras_of
+from ParetoSegPanel.worker_sentences import ended
 
 LONGEST_SECONDS = 600.0
 SETTLE_SECONDS = 0.5
 """The panel's own timers are quicker."""
 
 FAR_MM = 500.0
+
+MANY = 40
+"""Lesions that a patient may have."""
 
 
 class Hand(Protocol):
@@ -126,6 +138,104 @@ def cancelling_changes_nothing(widget: Any, stage: str | None = None) -> None:
     settle()
     assert scene_content() == before, "a cancelled run changed the scene"
     assert panel.case is result
+
+
+def a_crash_costs_one_sentence(widget: Any, stage: str = "segmenting") -> None:
+    """A worker that dies during a run ends the run with a sentence; the scene stays as it was.
+
+    Args:
+        widget: with images chosen.
+        stage: the worker dies as soon as it is there.
+    """
+    panel, ui = widget.panel, widget.ui
+    settle()
+    before, result = scene_content(), panel.case
+    ui.segmentButton.click()
+    assert panel.running, ui.statusLabel.text
+    pid = _worker_at(widget, stage)
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # SIGTERM ends it at once on Windows
+    until(lambda: not panel.running, "the panel notices that the worker is gone", 30.0)
+    assert ended()[1] in ui.statusLabel.text, ui.statusLabel.text
+    assert ui.segmentButton.text == _("Segment")
+    settle()
+    assert scene_content() == before, "a crashed run changed the scene"
+    assert panel.case is result
+    until(lambda: ui.segmentButton.enabled, "another run can be started")
+
+
+def closing_the_scene_ends_the_run(widget: Any, stage: str = "segmenting") -> None:
+    """A scene that is closed during a run takes the run along, and leaves the worker warm.
+
+    Args:
+        widget: with images chosen.
+        stage: the scene is closed as soon as it is there.
+    """
+    panel, ui = widget.panel, widget.ui
+    ui.segmentButton.click()
+    assert panel.running, ui.statusLabel.text
+    pid = _worker_at(widget, stage)
+    slicer.mrmlScene.Clear()
+    settle()
+    assert not panel.running, "the run went on without its scene"
+    assert panel.case is None
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert widget.logic.client.pid == pid, "the worker was lost with the scene"
+
+
+def _worker_at(widget: Any, stage: str) -> int:
+    """The process id of the worker, once the run has reached a stage."""
+    panel, ui = widget.panel, widget.ui
+    words = stage_name(stage)
+    until(lambda: words in ui.progressBar.text or not panel.running, f"it is {stage}")
+    assert panel.running, f"the run ended before it was {stage}: {ui.statusLabel.text}"
+    pid = widget.logic.client.pid
+    assert pid is not None
+    return int(pid)
+
+
+def many_lesions_are_reached_one_by_one(widget: Any, count: int = MANY) -> None:
+    """The table has a row for each lesion, and "next" comes to every one of them.
+
+    Args:
+        widget: with a result of that many lesions.
+        count: of lesions.
+    """
+    panel, ui = widget.panel, widget.ui
+    assert len(panel.case.found) == count
+    rows = ui.lesionTable.model().rowCount()
+    assert rows == count, f"{count} lesions are {rows} rows"
+    seen = set()
+    for _press in range(count):
+        ui.nextButton.click()
+        assert panel.table.selected is not None
+        seen.add(panel.table.selected.number)
+    assert len(seen) == count, f"next comes to {len(seen)} of {count} lesions"
+
+
+def add_many_lesions(widget: Any, count: int = MANY) -> CaseNodes:
+    """Put a made-up result of that many lesions into the scene, and let the panel show it."""
+    side = int(np.ceil(count ** (1 / 3)))
+    shape = (side * 12 + 8,) * 3
+    grid = Grid(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    axes = np.ogrid[tuple(slice(0, n) for n in shape)]
+    nearest = np.full(shape, np.inf)
+    for place in list(np.ndindex(side, side, side))[:count]:
+        away = sum((axis - (10 + 12 * at)) ** 2 for axis, at in zip(axes, place, strict=True))
+        np.minimum(nearest, np.sqrt(away), out=nearest)
+    membership = {
+        region: (1 / (1 + np.exp((nearest - radius) / 0.4))).astype(np.float32)
+        for region, radius in zip(REGIONS, (2.5, 3.0, 4.0), strict=True)
+    }
+    image = Image((100 + 200 * membership["tc"]).astype(np.float32), grid)
+    case = Case("Many", "Many", {"t1c": image}, "t1c", grid, None, {"t1c": "0" * 64})
+    found = find_lesions(membership, grid, REGIONS)
+    levels = dict.fromkeys(REGIONS, (0.9, 0.1))
+    result = Result(case, membership, REGIONS, found, levels, "made up", {})
+    volume = add_volume(image.array, grid, "Many T1c")
+    nodes = load_result(result, volume, "Many lesions")
+    widget.panel.parameters.result = nodes.segmentation
+    settle()
+    return nodes
 
 
 def rows_mean_what_they_say(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,16 @@ import pytest
 import slicer
 from bright_model import write_bright_model
 from painted_head import LESION, head
-from scipy.ndimage import map_coordinates
+from ParetoSegPanel.scenario_pixels import (
+    contours_run_on_their_surfaces,
+    heat_map_has_the_colours_of_the_scale,
+    pixels_like,
+    switching_off_gives_the_picture_back,
+)
 from slicer_harness import harness
-from slicer_harness.user import User, colour_of, pixels_like, voxels_of
+from slicer_harness.user import User, colour_of
 
-from ParetoSegLib.review.colours import COLOURS, confidence_rgb
+from ParetoSegLib.review.colours import COLOURS
 
 USERS_OPACITY = 0.3
 
@@ -44,39 +48,6 @@ def at_lesion(user) -> User:
     return user
 
 
-@contextmanager
-def nothing_but_the_view(user: User) -> Iterator[None]:
-    """Without the segmentation, whose outlines have the same colours."""
-    display = user.case.segmentation.GetDisplayNode()
-    display.SetVisibility(False)
-    try:
-        yield
-    finally:
-        display.SetVisibility(True)
-
-
-def membership(user: User, region: str = "tc") -> np.ndarray:
-    """The membership that the scene holds, on the grid of the image."""
-    field = user.case.field
-    whole = np.zeros(slicer.util.arrayFromVolume(user.case.reference).shape, np.float32)
-    whole[field.box] = field.membership[region] / 200.0
-    return whole
-
-
-def membership_at(user: User, pixels: np.ndarray) -> np.ndarray:
-    """The membership under pixels of the red view, linear between voxels."""
-    where = voxels_of(pixels, user.case.reference)
-    return map_coordinates(membership(user), where.T, order=1)
-
-
-def shown_confidence_at(user: User, pixels: np.ndarray) -> np.ndarray:
-    """γ = (2μ − 1)² under pixels, linear between voxels; above 1 where μ < 0.05 has none."""
-    mu = membership(user)
-    confidence = np.where(mu < 0.05, 2.0, (2 * mu - 1) ** 2)
-    where = voxels_of(pixels, user.case.reference)
-    return map_coordinates(confidence, where.T, order=1, cval=2.0)
-
-
 def test_images_were_filled_in_by_their_names(user):
     assert user.ui.t1cSelector.currentNode().GetName() == "Study T1c"
     assert user.ui.t2fSelector.currentNode().GetName() == "Study FLAIR"
@@ -103,47 +74,26 @@ def test_the_table_has_a_row_for_the_lesion_and_a_click_centres_the_views(at_les
     np.testing.assert_allclose(matrix[:3, 3], (-LESION[2], -LESION[1], LESION[0]), atol=0.6)
 
 
-@pytest.mark.parametrize(("name", "level"), [("certain", 0.9), ("possible", 0.1)])
-def test_contours_run_where_the_membership_crosses_their_levels(at_lesion, name, level):
-    from ParetoSegPanel.contour_pair import line_colour
-
-    at_lesion.select(at_lesion.ui.viewSelector, "Contours")
-    at_lesion.ui.opacitySlider.value = 1.0
-    colour = (255 * np.array(line_colour("tc", name))).round()
-    with nothing_but_the_view(at_lesion):
-        pixels = pixels_like(at_lesion.look(), colour, 12)
-    assert len(pixels) > 100
-    # A pixel is 1/9 voxel wide; the line is two pixels, plus smoothing of the surface.
-    around = [membership_at(at_lesion, pixels + shift) for shift in _ring(6)]
-    straddles = (np.min(around, axis=0) <= level) & (np.max(around, axis=0) >= level)
-    assert straddles.mean() > 0.95
+def test_contours_run_where_the_membership_crosses_their_levels(at_lesion):
+    contours_run_on_their_surfaces(at_lesion.widget, at_lesion.look)
 
 
-def _ring(pixels: int) -> list[np.ndarray]:
-    steps = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    return [np.array([np.sin(a), np.cos(a)]) * pixels for a in steps]
+def test_a_contour_beside_its_surface_is_noticed(at_lesion, monkeypatch: pytest.MonkeyPatch):
+    """The check itself: the same picture against a membership that lies three voxels away."""
+    from ParetoSegPanel import scenario_pixels
+
+    moved = scenario_pixels.visible_membership
+    monkeypatch.setattr(
+        scenario_pixels, "visible_membership", lambda *which: np.roll(moved(*which), 3, axis=2)
+    )
+    with pytest.raises(AssertionError, match="is on the level"):
+        contours_run_on_their_surfaces(at_lesion.widget, at_lesion.look)
+    with pytest.raises(AssertionError, match="colours of the scale"):
+        heat_map_has_the_colours_of_the_scale(at_lesion.widget, at_lesion.look)
 
 
 def test_the_heat_map_has_the_colours_of_the_fixed_scale(at_lesion):
-    at_lesion.select(at_lesion.ui.viewSelector, "Heat map")
-    at_lesion.ui.opacitySlider.value = 1.0
-    with nothing_but_the_view(at_lesion):
-        picture = at_lesion.look()
-    rows, columns = np.mgrid[0:500:5, 0:500:5]
-    pixels = np.stack([rows.ravel(), columns.ravel()], 1)
-    confidence = shown_confidence_at(at_lesion, pixels)
-    shown = confidence <= 1
-    assert confidence[shown].min() < 0.3
-    wanted = 255 * np.array([confidence_rgb(c) for c in confidence[shown]])
-    got = picture[pixels[shown, 0], pixels[shown, 1]]
-    # Colours turn within a voxel at the boundary: a tenth of one is a large step there.
-    assert (np.abs(got - wanted).max(axis=1) < 30).mean() > 0.9
-    inside = np.abs(confidence[shown] - 1) < 0.02
-    assert inside.sum() > 100
-    assert (np.abs(got[inside] - wanted[inside]).max(axis=1) < 12).mean() > 0.95
-    # Outside is the image as it was: grey.
-    outside = picture[pixels[~shown, 0], pixels[~shown, 1]]
-    assert (np.ptp(outside, axis=1) < 12).mean() > 0.9
+    heat_map_has_the_colours_of_the_scale(at_lesion.widget, at_lesion.look)
 
 
 def test_switching_off_gives_the_users_layers_back(at_lesion):
@@ -156,7 +106,8 @@ def test_switching_off_gives_the_users_layers_back(at_lesion):
         assert front.GetName() == "Study FLAIR"
         assert view.composite.GetForegroundOpacity() == pytest.approx(USERS_OPACITY)
     assert np.abs(at_lesion.look() - seen).max() > 60
-    assert not len(pixels_like(at_lesion.look(), colour_of("#313695"), 12))
+    assert not len(pixels_like(at_lesion.look(), colour_of("#313695")))
+    switching_off_gives_the_picture_back(at_lesion.widget, at_lesion.look)
 
 
 def test_the_surface_is_in_the_3d_view(at_lesion):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,14 @@ import slicer
 from bright_model import write_bright_model
 from painted_head import head
 from ParetoSegPanel.scenario_steps import (
+    a_crash_costs_one_sentence,
+    add_many_lesions,
     cancelling_changes_nothing,
+    closing_the_scene_ends_the_run,
     images_apart_are_refused,
+    many_lesions_are_reached_one_by_one,
     nothing_starts_without_images,
     rows_mean_what_they_say,
-    scene_content,
 )
 from slicer_harness import harness
 from slicer_harness.user import User
@@ -91,13 +92,7 @@ def test_cancelling_leaves_the_scene_as_it_was(user):
 @pytest.mark.slow
 def test_a_worker_that_dies_costs_one_sentence_and_not_the_next_run(user):
     user.choose(t1c=user.load_image(large_head(), "T1c"))
-    before = scene_content()
-    user.press()
-    user.wait_for_stage("Segmenting")
-    os.kill(user.widget.logic.client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    user.wait(20)
-    assert "ended unexpectedly" in user.said
-    assert scene_content() == before
+    a_crash_costs_one_sentence(user.widget)
     user.choose(t1c=user.load_image(head(), "Small T1c"))
     assert len(user.segment().found) == 1
 
@@ -108,12 +103,7 @@ def test_closing_the_scene_during_a_run_ends_the_run_and_keeps_the_worker(user):
     user.segment()
     pid = user.widget.logic.client.pid
     user.choose(t1c=user.load_image(large_head(), "T1c"))
-    user.press()
-    user.wait_for_stage("Segmenting")
-    harness.close_scene()
-    assert not user.panel.running
-    harness.process_events(0.5)
-    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    closing_the_scene_ends_the_run(user.widget)
     user.choose(t1c=user.load_image(head(), "T1c of the next patient"))
     assert len(user.segment().found) == 1
     assert user.widget.logic.client.pid == pid
@@ -152,13 +142,12 @@ def test_forty_lesions_are_forty_rows(user):
         )
         array[z, y, x][ball <= 9] = 320
     user.choose(t1c=user.load_image(array, "T1c"))
-    case = user.segment()
-    assert len(case.found) == 40
-    rows = user.ui.lesionTable.model()
-    assert rows.rowCount() == 40
-    seen = set()
-    for _ in range(40):
-        user.ui.nextButton.click()
-        seen.add(user.panel._results.table.selected.number)
-    assert len(seen) == 40
+    user.segment()
+    many_lesions_are_reached_one_by_one(user.widget)
     rows_mean_what_they_say(user.widget)
+
+
+def test_the_made_up_result_of_the_self_test_has_forty_lesions(user):
+    case = add_many_lesions(user.widget)
+    assert user.case.segmentation is case.segmentation
+    many_lesions_are_reached_one_by_one(user.widget)

@@ -29,9 +29,10 @@ def slicer_with_panel(scene, harness, monkeypatch: pytest.MonkeyPatch):
 
 
 def _load_head() -> None:
-    """A small head with one bright lesion, which the small model finds."""
+    """A head with one bright lesion, large enough to take the small model some seconds."""
     to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
-    volume = slicer.util.addVolumeFromArray(head(), ijkToRAS=to_ras, name="Study T1c")
+    array = head([(80, 90, 70)], radius=7, shape=(160, 170, 160))
+    volume = slicer.util.addVolumeFromArray(array, ijkToRAS=to_ras, name="Study T1c")
     volume.CreateDefaultDisplayNodes()
     slicer.util.setSliceViewerLayers(background=volume, fit=True)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import qt
 import slicer
-import vtk
 
 from . import harness
 
@@ -139,22 +138,3 @@ class User:
 def colour_of(code: str) -> np.ndarray:
     """``"#ff8000"`` as 0 … 255."""
     return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)])
-
-
-def pixels_like(picture: np.ndarray, colour: np.ndarray, tolerance: int = 40) -> np.ndarray:
-    """(row, column) of the pixels of nearly this colour."""
-    return np.argwhere(np.abs(picture - colour).max(axis=2) <= tolerance)
-
-
-def voxels_of(pixels: np.ndarray, volume: Any, view: str = "Red", height: int = 500) -> np.ndarray:
-    """Where pixels of a slice view lie in a volume: (n, 3) voxel coordinates (z, y, x)."""
-    node = harness.core().slice_views[view].node
-    to_ras = slicer.util.arrayFromVTKMatrix(node.GetXYToRAS())
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetRASToIJKMatrix(matrix)
-    to_ijk = slicer.util.arrayFromVTKMatrix(matrix)
-    # Pixels are counted from the top here, from the bottom in Slicer.
-    xy = np.stack(
-        [pixels[:, 1] + 0.5, height - pixels[:, 0] - 0.5, 0 * pixels[:, 0], 1 + 0 * pixels[:, 0]]
-    )
-    return (to_ijk @ to_ras @ xy)[2::-1].T

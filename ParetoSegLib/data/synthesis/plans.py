@@ -13,6 +13,9 @@ from ParetoSegLib.data.synthesis.settings import SynthesisSettings
 _SHOWS_KIND_MM = 2.2
 """Smaller lesions are too small to be hollow in an image."""
 
+_CAN_BE_FAINT_MM = 5.0
+"""A smaller lesion that hardly differs from what is around it nobody would have outlined."""
+
 _SMALL_KINDS = {"solid": 0.88, "ring": 0.05, "haemorrhagic": 0.07}
 
 
@@ -25,7 +28,7 @@ def draw_plan(
     """Draw the kind, shape, edema and enhancement of a lesion of a given size."""
     large = radius_mm > _SHOWS_KIND_MM
     kind = _kind(rng, settings.kinds if large else _SMALL_KINDS)
-    weak = rng.random() < settings.weak_share and kind != "hollow"
+    weak = rng.random() < settings.weak_share and kind != "hollow" and large
     rough = {"cystic": (0.03, 0.12), "necrotic": (0.10, 0.22), "solid": (0.03, 0.16)}
     roughness = rng.uniform(*rough.get(kind, (0.05, 0.17))) if radius_mm > 2 else 0.03
     rim, ragged, gap, septa = _rim(rng, kind, radius_mm, large)
@@ -33,8 +36,9 @@ def draw_plan(
     faint = None
     if weak:
         enhancement = rng.uniform(0.1, 0.45)
-        # Half of the weak ones hardly differ from what is around them, whatever that is.
-        faint = rng.uniform(0.5, 2.0) if rng.random() < 0.5 else None
+        # Half of the large weak ones hardly differ from what is around them, whatever that is.
+        hardly = rng.random() < 0.5 and radius_mm > _CAN_BE_FAINT_MM
+        faint = rng.uniform(0.5, 2.0) if hardly else None
     return LesionPlan(
         kind=kind,
         centre_mm=centre_mm,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ParetoSegLib.core.geometry import Box, Grid, padded_box
-from ParetoSegLib.data.synthesis.tissues import BRAIN, belongs
+from ParetoSegLib.data.synthesis.tissues import BRAIN, Tissue, belongs
 from ParetoSegLib.data.synthesis.tumour import GrownLesion
 
 _AROUND = 3
@@ -28,6 +28,7 @@ class SyntheticLesion:
         contrast_to_noise: |enhancing part − tissue within 3 voxels of the core| on T1c over the
             noise's standard deviation, measured in the finished image; of the core where nothing
             enhances.
+        contrast_rate: the same difference, with its sign, over white matter's brightness.
         edema_mm: how far edema reaches through white matter.
         volumes_cc: true volume of its own et, tc and wt.
     """
@@ -38,6 +39,7 @@ class SyntheticLesion:
     radius_mm: float
     enhancement: float
     contrast_to_noise: float
+    contrast_rate: float
     edema_mm: float
     volumes_cc: Mapping[str, float]
 
@@ -86,11 +88,12 @@ def records(
         core: true membership of all cores together.
     """
     brain = belongs(tissues, BRAIN)
+    white = _white(images["t1c"], tissues) if "t1c" in images else 1.0
     found = []
     for number, lesion in enumerate(grown, start=1):
         plan = lesion.plan
         centre = grid.positions(np.array([plan.centre_mm]) / grid.spacing_mm)[0]
-        contrast = 0.0
+        difference = contrast = 0.0
         if "t1c" in images:
             difference = _difference(lesion, images["t1c"], brain, core)
             contrast = abs(difference) / max(noise["t1c"], 1e-6)
@@ -102,11 +105,20 @@ def records(
                 radius_mm=plan.radius_mm,
                 enhancement=plan.enhancement,
                 contrast_to_noise=float(contrast),
+                contrast_rate=difference / white,
                 edema_mm=plan.edema_mm,
                 volumes_cc=_volumes_cc(lesion, grid),
             )
         )
     return found
+
+
+def _white(image: np.ndarray, tissues: np.ndarray) -> float:
+    """Median brightness of white matter; of the brain in a head without any."""
+    where = tissues == Tissue.WHITE
+    if not where.any():
+        where = belongs(tissues, BRAIN)
+    return max(float(np.median(image[where])), 1e-6) if where.any() else 1.0
 
 
 def _difference(

@@ -14,6 +14,12 @@ from ParetoSegLib.data.synthesis.fields import SmoothField
 from ParetoSegLib.data.synthesis.grain import Grain
 from ParetoSegLib.data.synthesis.lesions import LesionPlan
 
+_POINT_SPREAD_MM = 0.7
+"""Standard deviation of what painting and scanning do together to a point."""
+
+_LEAST_SHOWN = 0.35
+"""A lesion that shows less of its brightness than this is not made up for further."""
+
 
 @dataclass(frozen=True)
 class GrownLesion:
@@ -180,13 +186,32 @@ def _with_contrast(
     canvas: Canvas, modality: str, parts: Parts, lesion: GrownLesion, part: np.ndarray
 ) -> tuple[float, float]:
     """Brightness of tissue and hollow; a faint lesion's follows what is around it."""
-    if modality != "t1c" or lesion.plan.faint is None:
+    if modality != "t1c":
         return parts.tissue, parts.hollow
+    if lesion.plan.faint is None:
+        white = canvas.anchors[modality].white
+        lost = 1 / _shown(lesion, canvas.spacing_mm) - 1
+        return parts.tissue + lost * lesion.plan.enhancement * white, parts.hollow
     around = (lesion.depth_mm > -4) & (lesion.tc < 0.05) & (part > 0)
     if not around.any():
         return parts.tissue, parts.hollow
     difference = lesion.plan.faint * canvas.noise.get(modality, 0.0)
     return float(np.median(part[around])) + difference, parts.hollow
+
+
+def _shown(lesion: GrownLesion, spacing_mm: tuple[float, float, float]) -> float:
+    """How much of a core's brightness its brightest voxel shows once the image is blurred.
+
+    A plan's enhancement is that of the finished image: it is drawn from what was measured in
+    lesions that people had seen and outlined, small ones included (Kato et al. 2009: 38 to 57 % of
+    white matter's brightness at 4 mm). Painted with it, the smallest would show a third of that.
+    """
+    from scipy import ndimage
+
+    width = [_POINT_SPREAD_MM / step for step in spacing_mm]
+    core = np.pad(lesion.tc, 2)
+    peak = float(ndimage.gaussian_filter(core, width, mode="constant", truncate=3).max())
+    return min(max(peak, _LEAST_SHOWN), 1.0)
 
 
 def _brain_like(part: np.ndarray, a: Anchors) -> np.ndarray:

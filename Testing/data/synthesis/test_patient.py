@@ -127,15 +127,25 @@ def test_brightness_keeps_the_order_of_tissues() -> None:
         assert values[Tissue.CORTEX] > values[Tissue.WHITE] > values[Tissue.VENTRICLE]
 
 
-def test_a_quarter_of_the_lesions_is_faint() -> None:
-    """Contrast-to-noise below 2 as imaged: neither rare nor the rule."""
+def test_small_lesions_are_as_bright_as_those_that_people_outlined() -> None:
+    """Kato et al. 2009: 38 ± 41 % (MPRAGE) and 57 ± 47 % (SPACE) above white matter at 4 mm."""
+    rates = []
+    head = small_head(0, voxels=56)
+    for seed in range(8):
+        patient = make_patient(head, seed, SynthesisSettings(lesions=(8, 12), radius_mm=(1, 3)))
+        rates += [lesion.contrast_rate for lesion in patient.lesions]
+    assert 0.25 < np.median(rates) < 0.8
+    assert np.mean(np.array(rates) < 0.1) < 0.2
+
+
+def test_large_lesions_can_be_faint() -> None:
     contrast = []
     head = small_head(0, voxels=56)
     for seed in range(8):
-        patient = make_patient(head, seed, SynthesisSettings(lesions=(8, 12), radius_mm=(1, 4)))
+        settings_ = SynthesisSettings(lesions=(1, 2), radius_mm=(5.5, 8), weak_share=0.9)
+        patient = make_patient(head, seed, settings_)
         contrast += [lesion.contrast_to_noise for lesion in patient.lesions]
-    assert 0.12 < np.mean(np.array(contrast) < 2) < 0.5
-    assert np.median(contrast) > 2
+    assert 0.1 < np.mean(np.array(contrast) < 2) < 0.9
 
 
 def test_raters_draw_nearly_the_truth() -> None:

@@ -21,6 +21,7 @@ from ParetoSegPanel.result_nodes import CaseNodes
 from ParetoSegPanel.sample_data import load_sample
 from ParetoSegPanel.scenario_pixels import (
     contours_run_on_their_surfaces,
+    has_views,
     heat_map_has_the_colours_of_the_scale,
     look_closely,
     switching_off_gives_the_picture_back,
@@ -114,9 +115,12 @@ def run_scenario(
     assert _layers() == before, "the user's layers did not come back"
     largest = max(panel.case.found, key=lambda lesion: lesion.volumes_cc[panel.case.region])
     look_closely(largest.centroid_lps)
-    contours_run_on_their_surfaces(widget)
-    heat_map_has_the_colours_of_the_scale(widget)
-    switching_off_gives_the_picture_back(widget)
+    if has_views():
+        contours_run_on_their_surfaces(widget)
+        heat_map_has_the_colours_of_the_scale(widget)
+        switching_off_gives_the_picture_back(widget)
+    else:
+        say("There are no views, so no pixels were looked at")
     panel.parameters.confidenceView = CONTOURS
     settle()
     rows_mean_what_they_say(widget)

@@ -39,6 +39,12 @@ NO_CONFIDENCE = 2.0
 """Stands for "outside the region", above every confidence."""
 
 
+def has_views() -> bool:
+    """Whether slice views are drawn at all: Slicer without a main window has none."""
+    manager = slicer.app.layoutManager()
+    return manager is not None and manager.sliceWidget(VIEW) is not None
+
+
 def picture_of(view: str = VIEW) -> np.ndarray:
     """What a slice view shows, int ``(height, width, 3)``, first row on top."""
     window = slicer.app.layoutManager().sliceWidget(view).sliceView().renderWindow()

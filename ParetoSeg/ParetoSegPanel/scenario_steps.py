@@ -125,13 +125,8 @@ def cancelling_changes_nothing(widget: Any, stage: str | None = None) -> None:
     settle()
     before, result = scene_content(), panel.case
     assert ui.segmentButton.enabled, ui.segmentButton.toolTip
-    ui.segmentButton.click()
-    assert panel.running, ui.statusLabel.text
+    _start(widget, stage)
     assert ui.segmentButton.text == _("Cancel")
-    if stage is not None:
-        words = stage_name(stage)
-        until(lambda: words in ui.progressBar.text or not panel.running, f"it is {stage}")
-        assert panel.running, f"it ended before it was {stage}: {ui.statusLabel.text}"
     ui.segmentButton.click()
     until(lambda: not panel.running, "the run is cancelled", 10.0)
     assert ui.segmentButton.text == _("Segment")
@@ -150,9 +145,8 @@ def a_crash_costs_one_sentence(widget: Any, stage: str = "segmenting") -> None:
     panel, ui = widget.panel, widget.ui
     settle()
     before, result = scene_content(), panel.case
-    ui.segmentButton.click()
-    assert panel.running, ui.statusLabel.text
-    pid = _worker_at(widget, stage)
+    pid = _start(widget, stage)
+    assert pid is not None
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # SIGTERM ends it at once on Windows
     until(lambda: not panel.running, "the panel notices that the worker is gone", 30.0)
     assert ended()[1] in ui.statusLabel.text, ui.statusLabel.text
@@ -170,10 +164,9 @@ def closing_the_scene_ends_the_run(widget: Any, stage: str = "segmenting") -> No
         widget: with images chosen.
         stage: the scene is closed as soon as it is there.
     """
-    panel, ui = widget.panel, widget.ui
-    ui.segmentButton.click()
-    assert panel.running, ui.statusLabel.text
-    pid = _worker_at(widget, stage)
+    panel = widget.panel
+    pid = _start(widget, stage)
+    assert pid is not None
     slicer.mrmlScene.Clear()
     settle()
     assert not panel.running, "the run went on without its scene"
@@ -182,15 +175,17 @@ def closing_the_scene_ends_the_run(widget: Any, stage: str = "segmenting") -> No
     assert widget.logic.client.pid == pid, "the worker was lost with the scene"
 
 
-def _worker_at(widget: Any, stage: str) -> int:
-    """The process id of the worker, once the run has reached a stage."""
+def _start(widget: Any, stage: str | None) -> int | None:
+    """Press Segment and wait for a stage; the process id of the worker, if it has said it."""
     panel, ui = widget.panel, widget.ui
-    words = stage_name(stage)
-    until(lambda: words in ui.progressBar.text or not panel.running, f"it is {stage}")
-    assert panel.running, f"the run ended before it was {stage}: {ui.statusLabel.text}"
-    pid = widget.logic.client.pid
-    assert pid is not None
-    return int(pid)
+    ui.segmentButton.click()
+    assert panel.running, ui.statusLabel.text
+    if stage is not None:
+        words = stage_name(stage)
+        until(lambda: words in ui.progressBar.text or not panel.running, f"it is {stage}")
+        assert panel.running, f"the run ended before it was {stage}: {ui.statusLabel.text}"
+    pid: int | None = widget.logic.client.pid
+    return pid
 
 
 def many_lesions_are_reached_one_by_one(widget: Any, count: int = MANY) -> None:

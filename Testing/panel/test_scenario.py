@@ -75,7 +75,7 @@ def test_the_table_has_a_row_for_the_lesion_and_a_click_centres_the_views(at_les
 
 
 def test_contours_run_where_the_membership_crosses_their_levels(at_lesion):
-    contours_run_on_their_surfaces(at_lesion.widget, at_lesion.look)
+    contours_run_on_their_surfaces(at_lesion.widget)
 
 
 def test_a_contour_beside_its_surface_is_noticed(at_lesion, monkeypatch: pytest.MonkeyPatch):
@@ -87,13 +87,13 @@ def test_a_contour_beside_its_surface_is_noticed(at_lesion, monkeypatch: pytest.
         scenario_pixels, "visible_membership", lambda *which: np.roll(moved(*which), 3, axis=2)
     )
     with pytest.raises(AssertionError, match="is on the level"):
-        contours_run_on_their_surfaces(at_lesion.widget, at_lesion.look)
+        contours_run_on_their_surfaces(at_lesion.widget)
     with pytest.raises(AssertionError, match="colours of the scale"):
-        heat_map_has_the_colours_of_the_scale(at_lesion.widget, at_lesion.look)
+        heat_map_has_the_colours_of_the_scale(at_lesion.widget)
 
 
 def test_the_heat_map_has_the_colours_of_the_fixed_scale(at_lesion):
-    heat_map_has_the_colours_of_the_scale(at_lesion.widget, at_lesion.look)
+    heat_map_has_the_colours_of_the_scale(at_lesion.widget)
 
 
 def test_switching_off_gives_the_users_layers_back(at_lesion):
@@ -107,7 +107,7 @@ def test_switching_off_gives_the_users_layers_back(at_lesion):
         assert view.composite.GetForegroundOpacity() == pytest.approx(USERS_OPACITY)
     assert np.abs(at_lesion.look() - seen).max() > 60
     assert not len(pixels_like(at_lesion.look(), colour_of("#313695")))
-    switching_off_gives_the_picture_back(at_lesion.widget, at_lesion.look)
+    switching_off_gives_the_picture_back(at_lesion.widget)
 
 
 def test_the_surface_is_in_the_3d_view(at_lesion):

@@ -17,30 +17,24 @@ from ParetoSegLib.method.fuzzy import certainty
 
 @dataclass(frozen=True)
 class EmphasisSettings:
-    """How small lesions, and false ones, count in the region losses.
+    """How small lesions count in the region losses.
 
     Args:
         power: n voxels of a lesion weigh (reference / n)^power each, never less than 1: with 0
             every voxel counts alike, with 1 every lesion below the reference does.
         reference_voxels: what a lesion has that needs no emphasis.
         most: the largest weight.
-        empty_voxels: where a sample has no foreground, false positives are a loss of F / (F + this
-            number), F = Σp over the background; 0 leaves them to cross-entropy, which divides by
-            all voxels, so that a false lesion hardly counts.
     """
 
     power: float = 0.0
     reference_voxels: float = 500.0
     most: float = 50.0
-    empty_voxels: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.power <= 1:
             raise ValueError(f"power is {self.power}; it must lie between 0 and 1.")
-        if self.reference_voxels < 1 or self.most < 1 or self.empty_voxels < 0:
-            raise ValueError(
-                "reference_voxels and most must be at least 1, empty_voxels at least 0."
-            )
+        if self.reference_voxels < 1 or self.most < 1:
+            raise ValueError("reference_voxels and most must be at least 1.")
 
 
 def lesion_emphasis(membership: np.ndarray, settings: EmphasisSettings) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Two losses, one over the certain interior and one over the fuzzy boundary.
 
+Both count what is false in certain background. A loss that does not see it is smallest for a haze
+over the whole head, and a balance that lets neither loss rise then keeps the haze from going.
+
 Every ratio is taken per sample and channel, summed, and divided by the fixed number of samples
 and channels, so that the mean over processes equals the loss of the whole batch.
 """
@@ -38,20 +41,22 @@ def region_losses(
     weight: Tensor,
     labelled: Tensor,
     emphasis: Tensor | None = None,
-    empty_voxels: float = 0.0,
 ) -> RegionLosses:
     """L_I over I = {γ = 1} and L_B over B = {γ < 1}, γ the certainty of the target.
 
-    With p = sigmoid(logits), for each sample and channel:
+    With p = sigmoid(logits), C the certain voxels inside and O those outside (I = C ∪ O), N all
+    voxels, F = Σ_O p and H = Σ_O BCE(0, p), for each sample and channel:
 
-        L_I = Σ_I e |p − y| / Σ_I e (p + y) + Σ_I e BCE(y, p) / Σ_I e,        y = 1[μ > ½]
-        L_B = Σ_B ea |p − μ| / Σ_B ea (p + μ) + Σ_B ea KL(μ ‖ p) / Σ_B ea
+        L_I = (Σ_C e (1 − p) + F) / (Σ_C e (1 + p) + F) + (Σ_C e BCE(1, p) + H / 2) / N
+        L_B = (Σ_B ea |p − μ| + F) / (Σ_B ea (p + μ) + F) + (Σ_B ea KL(μ ‖ p) + H / 2) / N
 
-    Both are ≥ 0 and 0 exactly where p is the target, so they compare as fractions of their start.
-    The first term of L_B is the Dice semimetric, minimal at p = μ where plain soft Dice with a
-    target of 0.6 is minimal at 1. A term without weight and unlabelled channels add 0 and have no
-    gradient. Without certain foreground the first term of L_I is F / (F + empty_voxels) with
-    F = Σ_I p, and nothing where ``empty_voxels`` is 0. Computed in float32, inside autocast too.
+    Both are ≥ 0 and 0 exactly where p is the target on their voxels, so they compare as fractions
+    of their start. The first term of L_B is the Dice semimetric, minimal at p = μ where plain soft
+    Dice with a target of 0.6 is minimal at 1. With e = a = 1 the second terms add up to the mean
+    divergence over all voxels, so that their sum is a proper score: smallest for the calibrated p.
+
+    A first term without weight counts nothing; without a boundary L_B is 0 and L_I has all of H;
+    unlabelled channels add 0 and have no gradient. Computed in float32, inside autocast too.
 
     Args:
         logits: ``(B, C, …)``.
@@ -60,7 +65,6 @@ def region_losses(
         labelled: bool ``(B, C)``; false where the sample's region is unknown.
         emphasis: e ≥ 1 on lesions, same shape, as ``lesion_emphasis`` gives it; background always
             counts 1. ``None`` is 1 everywhere.
-        empty_voxels: how many false voxels are half of the whole loss where there is no lesion.
 
     Raises:
         ValueError: the shapes do not fit together.
@@ -81,15 +85,12 @@ def region_losses(
         entropy = functional.softplus(background).sum(-1)
         core, band = _sums_near(z, mu, a, e, near)
 
-        empty = torch.where(core.weight > 0, 0, empty_voxels)
-        counts = known[:, :, 0] & ((core.weight > 0) | (empty > 0))
-        dice_i = _ratio(core.apart + false, core.total + false + empty, counts)
-        voxels = core.weight + far.sum(-1)
-        interior = dice_i + _ratio(core.divergence + entropy, voxels, voxels > 0)
-        dice_b = _ratio(band.apart, band.total, band.weight > 0)
-        boundary = dice_b + _ratio(band.divergence, band.weight, band.weight > 0)
+        fuzzy, voxels = band.weight > 0, z.shape[-1]
+        entropy_b = torch.where(fuzzy, entropy / 2, 0)
+        interior = _dice(core, false) + (core.divergence + entropy - entropy_b) / voxels
+        boundary = _dice(band, false) + (band.divergence + entropy_b) / voxels
         has_interior, has_boundary = torch.stack(
-            [(voxels > 0).any(), (band.weight > 0).any()]
+            [((core.weight > 0) | far.any(-1)).any(), fuzzy.any()]
         ).tolist()
     return RegionLosses(interior.mean(), boundary.mean(), has_interior, has_boundary)
 
@@ -124,12 +125,14 @@ def _sums_near(z: Tensor, mu: Tensor, a: Tensor, e: Tensor, near: Tensor) -> tup
     return _Sums(*core), _Sums(*band)
 
 
-def hard_loss(logits: Tensor, hard_target: Tensor, labelled: Tensor) -> Tensor:
+def plain_loss(logits: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
     """Soft Dice + binary cross-entropy over all voxels: the rival that everyone trains with.
+
+    Dice is the semimetric again, so that memberships can be targets too; on masks it is soft Dice.
 
     Args:
         logits: ``(B, C, …)``.
-        hard_target: masks of 0 and 1 (or bool), same shape.
+        target: masks of 0 and 1 (or bool), or memberships in [0, 1], same shape.
         labelled: bool ``(B, C)``; false where the sample's region is unknown.
 
     Returns:
@@ -139,16 +142,21 @@ def hard_loss(logits: Tensor, hard_target: Tensor, labelled: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes do not fit together.
     """
-    _check(logits, labelled, hard_target)
+    _check(logits, labelled, target)
     with torch.autocast(logits.device.type, enabled=False):
         z = _flat(logits)
-        y = _flat(hard_target.detach()).to(z.dtype)
+        y = _flat(target.detach()).to(z.dtype)
         known = labelled.to(z.device)
         p = torch.sigmoid(z)
         area = y.sum(-1)
         dice = _ratio((p - y).abs().sum(-1), p.sum(-1) + area, known & (area > 0))
         entropy = functional.binary_cross_entropy_with_logits(z, y, reduction="none").mean(-1)
         return (dice + torch.where(known, entropy, 0)).mean()
+
+
+def _dice(near: _Sums, false: Tensor) -> Tensor:
+    """The Dice loss of one region's voxels and of what is false outside all of them."""
+    return _ratio(near.apart + false, near.total + false, near.weight > 0)
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, counts: Tensor) -> Tensor:

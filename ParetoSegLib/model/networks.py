@@ -94,6 +94,7 @@ def _half_unet(arguments: Arguments) -> nn.Module:
         images=len(MODALITIES),
         filters=arguments["filters"],
         refine=arguments["refine"],
+        details=arguments["details"],
         dropout=arguments["dropout"],
     )
 
@@ -171,11 +172,12 @@ NETWORKS: Mapping[str, NetworkKind] = MappingProxyType(
                 {
                     "filters": Numbers(Number(4, 512), 3, 7),
                     "refine": Number(0, 32),
+                    "details": Number(0, 8),
                     "dropout": _DROPOUT,
                 }
             ),
-            _frozen(filters=(16, 32, 64, 128, 256), refine=16, dropout=0.0),
-            _frozen(filters=(8, 16, 16), refine=4, dropout=0.0),
+            _frozen(filters=(16, 32, 64, 128, 256), refine=16, details=0, dropout=0.0),
+            _frozen(filters=(8, 16, 16), refine=4, details=0, dropout=0.0),
             lambda arguments: len(arguments["filters"]),
         ),
         "DynUNet": NetworkKind(

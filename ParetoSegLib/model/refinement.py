@@ -1,9 +1,13 @@
 """A U-Net at half resolution whose logits are corrected at full resolution.
 
 Full-resolution layers are what a U-Net spends most of its time on, and on a CPU they are slow out
-of proportion. Here MONAI's DynUNet works on every second voxel, its logits are brought back by
+of proportion. Here MONAI's DynUNet works at half resolution, its logits are brought back by
 trilinear interpolation (which leaves no checkerboard, as transposed convolutions do: Odena et al.
 2016), and one convolution that sees the images themselves puts edges and small lesions back.
+
+A lesion of 3 mm is one or two voxels there. With ``details`` the network gets all eight voxels of
+each of its own as channels, and hands channels back that are laid out over the eight again (as
+in sub-pixel convolution: Shi et al. 2016), for the correction to use.
 """
 
 from __future__ import annotations
@@ -14,6 +18,11 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import nn
 from torch.nn import functional
+
+from ParetoSegLib.core.errors import ModelFolderError
+
+EIGHT = 8
+"""Voxels in a block of two along each axis."""
 
 
 class HalfUNet(nn.Module):
@@ -28,7 +37,12 @@ class HalfUNet(nn.Module):
         images: how many leading input channels the correction sees.
         filters: of DynUNet, from half resolution down; one halving each.
         refine: channels of the correction; 0 leaves it out.
+        details: channels at full resolution that the correction gets from DynUNet; 0 for none,
+            and a network that strides over its input.
         dropout: of DynUNet.
+
+    Raises:
+        ModelFolderError: there are details and nothing to use them.
     """
 
     def __init__(
@@ -38,15 +52,20 @@ class HalfUNet(nn.Module):
         images: int,
         filters: Sequence[int],
         refine: int,
+        details: int = 0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        strides = (2,) * len(filters)
-        self.images = images
+        if details and not refine:
+            raise ModelFolderError(
+                "A HalfUNet with details needs a correction that uses them; set refine above 0."
+            )
+        strides = (1 if details else 2,) + (2,) * (len(filters) - 1)
+        self.images, self.logits = images, out_channels
         self.coarse = DynUNet(
             spatial_dims=3,
-            in_channels=in_channels,
-            out_channels=out_channels,
+            in_channels=EIGHT * images + (in_channels - images) if details else in_channels,
+            out_channels=out_channels + EIGHT * details,
             kernel_size=(3,) * len(filters),
             strides=strides,
             upsample_kernel_size=strides[1:],
@@ -57,18 +76,39 @@ class HalfUNet(nn.Module):
         self.refinement: nn.Sequential | None = None
         if refine:
             self.refinement = nn.Sequential(
-                nn.Conv3d(out_channels + images, refine, 3, padding=1),
+                nn.Conv3d(out_channels + details + images, refine, 3, padding=1),
                 nn.LeakyReLU(0.1, inplace=True),
                 nn.Conv3d(refine, out_channels, 1),
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``(B, out, D, H, W)`` of ``x (B, in, D, H, W)``."""
-        half = self.coarse(x)
+        images = x[:, : self.images]
+        if self.coarse.out_channels > self.logits:
+            # The other channels are flags, the same in all voxels.
+            flags = x[:, self.images :, ::2, ::2, ::2]
+            half = self.coarse(torch.cat([pack(images), flags], dim=1))
+            half, details = half[:, : self.logits], [unpack(half[:, self.logits :])]
+        else:
+            half, details = self.coarse(x), []
         logits = functional.interpolate(half, size=x.shape[2:], mode="trilinear")
         if self.refinement is None:
             return logits
         # Autocast leaves concatenation alone, so the two would differ in precision.
-        seen = torch.cat([logits, x[:, : self.images].to(logits.dtype)], dim=1)
+        seen = torch.cat([logits, *details, images.to(logits.dtype)], dim=1)
         corrected: torch.Tensor = logits + self.refinement(seen)
         return corrected
+
+
+def pack(x: torch.Tensor) -> torch.Tensor:
+    """``(B, C, D, H, W)`` with even sides → ``(B, 8 C, D/2, H/2, W/2)``, nothing lost."""
+    b, c, d, h, w = x.shape
+    blocks = x.reshape(b, c, d // 2, 2, h // 2, 2, w // 2, 2)
+    return blocks.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(b, EIGHT * c, d // 2, h // 2, w // 2)
+
+
+def unpack(x: torch.Tensor) -> torch.Tensor:
+    """``(B, 8 C, D, H, W)`` → ``(B, C, 2 D, 2 H, 2 W)``; undoes ``pack``."""
+    b, c, d, h, w = x.shape
+    blocks = x.reshape(b, c // EIGHT, 2, 2, 2, d, h, w)
+    return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // EIGHT, 2 * d, 2 * h, 2 * w)

@@ -19,7 +19,7 @@ from ParetoSegLib.core.errors import TrainingError
 from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.method.curriculum import Curriculum, voxel_weight
 from ParetoSegLib.method.fuzzy import certainty
-from ParetoSegLib.method.losses import hard_loss, region_losses
+from ParetoSegLib.method.losses import plain_loss, region_losses
 from ParetoSegLib.method.pareto import Balance
 from ParetoSegLib.model.averaging import WeightAverage
 from ParetoSegLib.model.cache import CachedCase
@@ -264,10 +264,12 @@ class Run:
         try:
             with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                 logits = self.network(images, presence)
-            if s.loss == "dice_ce":
-                row |= self._plain_gradient(logits, target, labelled)
-            else:
+            if s.loss == "regions":
                 row |= self._balanced_gradient(logits, target, emphasis, labelled)
+            else:
+                masks = (target > 0.5).float()
+                wanted = masks if s.loss == "dice_ce" else target
+                row |= self._plain_gradient(logits, wanted, labelled)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"The device has too little memory for a patch of {s.patch} and a batch of "
@@ -284,7 +286,7 @@ class Run:
     def _plain_gradient(
         self, logits: torch.Tensor, target: torch.Tensor, labelled: torch.Tensor
     ) -> dict[str, Any]:
-        loss = hard_loss(logits, (target > 0.5).float(), labelled)
+        loss = plain_loss(logits, target, labelled)
         loss.backward()  # type: ignore[no-untyped-call]
         self._processes.average([p.grad for p in self._parameters if p.grad is not None])
         value = loss.detach().clone()
@@ -301,8 +303,7 @@ class Run:
         curriculum = self._curriculum
         theta, u_boundary = curriculum.theta, curriculum.u_boundary
         weight = voxel_weight(certainty(target), theta, self.settings.curriculum.delta)
-        empty = self.settings.emphasis.empty_voxels
-        losses = region_losses(logits, target, weight, labelled, emphasis, empty)
+        losses = region_losses(logits, target, weight, labelled, emphasis)
         record = self._balance.backward(losses, u_boundary)
         curriculum.advance(record.relative_interior)
         return {

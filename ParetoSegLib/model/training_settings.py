@@ -112,7 +112,8 @@ class TrainingSettings:
         batch: samples a step, over all processes together.
         patch: voxels along ``(D, H, W)``.
         precision: ``auto`` probes whether bfloat16 is faster here.
-        loss: the method's region losses, or ``dice_ce`` on hard labels to compare with.
+        loss: the method's region losses; or to compare with, ``dice_ce`` on hard labels or
+            ``fuzzy_dice_ce`` on fuzzy ones, without regions, curriculum and balance.
         workers: threads that prepare patches ahead.
         checkpoint_minutes: between two checkpoints.
         calibrate: sequence sets that get a calibration of their own.
@@ -126,7 +127,7 @@ class TrainingSettings:
     batch: int = 1
     patch: tuple[int, int, int] = (96, 96, 96)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    loss: Literal["regions", "dice_ce"] = "regions"
+    loss: Literal["regions", "dice_ce", "fuzzy_dice_ce"] = "regions"
     workers: int = 1
     checkpoint_minutes: float = 1.0
     calibrate: tuple[str, ...] = ("t1n+t1c+t2w+t2f", "t1c", "t1c+t2f", "t2f", "t1n")

@@ -82,16 +82,15 @@ def test_a_missed_small_lesion_costs_more_and_no_more_than_a_large_one():
         assert even["small"][kind] < even["large"][kind]
 
 
-def test_false_lesions_cost_where_there_is_none():
+def test_a_false_lesion_costs_its_share_of_the_voxels_where_there_is_none():
     target = torch.zeros(1, 1, *SHAPE)
     logits = torch.full_like(target, -12.0)
-    nothing = region_losses(logits, target, torch.ones_like(target), KNOWN, None, 100)
+    nothing = region_losses(logits, target, torch.ones_like(target), KNOWN)
     logits[0, 0, 4:8, 4:8, 4:8] = 12.0
-    ignored = region_losses(logits, target, torch.ones_like(target), KNOWN)
-    counted = region_losses(logits, target, torch.ones_like(target), KNOWN, None, 100)
-    assert nothing.interior < 0.01
-    assert counted.interior - ignored.interior == pytest.approx(64 / 164, abs=0.01)
-    unknown = region_losses(logits, target, torch.ones_like(target), ~KNOWN, None, 100)
+    false = region_losses(logits, target, torch.ones_like(target), KNOWN)
+    assert nothing.interior < 1e-4
+    assert float(false.interior) == pytest.approx(12 * 64 / target.numel(), rel=1e-3)
+    unknown = region_losses(logits, target, torch.ones_like(target), ~KNOWN)
     assert unknown.interior == 0
 
 
@@ -101,7 +100,7 @@ def test_without_emphasis_the_losses_are_the_plain_ones():
     logits = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
     weight = voxel_weight(certainty(target), 0.3, 0.25)
     plain = region_losses(logits, target, weight, KNOWN)
-    ones = region_losses(logits, target, weight, KNOWN, torch.ones_like(target), 100)
+    ones = region_losses(logits, target, weight, KNOWN, torch.ones_like(target))
     assert (plain.interior, plain.boundary) == (ones.interior, ones.boundary)
 
 
@@ -111,8 +110,3 @@ def test_without_emphasis_the_losses_are_the_plain_ones():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         EmphasisSettings(**wrong)
-
-
-def test_a_negative_count_is_refused():
-    with pytest.raises(ValueError, match="empty_voxels"):
-        EmphasisSettings(empty_voxels=-1)

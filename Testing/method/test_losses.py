@@ -9,7 +9,7 @@ from monai.losses import DiceLoss, MaskedDiceLoss
 
 from ParetoSegLib.method.curriculum import voxel_weight
 from ParetoSegLib.method.fuzzy import certainty
-from ParetoSegLib.method.losses import hard_loss, region_losses
+from ParetoSegLib.method.losses import plain_loss, region_losses
 from Testing.method.asserts import (
     assert_finite_with_gradient,
     assert_gradient_is_right,
@@ -43,10 +43,14 @@ def boundary(mu, weight, labelled=ALL):
 
 
 def hard(mu, weight, labelled=ALL):
-    return lambda z: hard_loss(z, mu > 0.5, labelled)
+    return lambda z: plain_loss(z, mu > 0.5, labelled)
 
 
-every_loss = pytest.mark.parametrize("make", [interior, boundary, hard])
+def fuzzy(mu, weight, labelled=ALL):
+    return lambda z: plain_loss(z, mu, labelled)
+
+
+every_loss = pytest.mark.parametrize("make", [interior, boundary, hard, fuzzy])
 
 
 def perfect(target):
@@ -178,38 +182,65 @@ def test_unlabelled_channels_have_no_gradient(make, seed, label_seed):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
-def test_regions_have_disjoint_gradients(seed):
+def test_regions_share_no_voxel_but_certain_background(seed):
     logits, mu, weight = sample(seed)
     certain = certainty(mu) == 1
     assert_no_gradient_in(interior(mu, weight), logits, ~certain)
-    assert_no_gradient_in(boundary(mu, weight), logits, certain)
+    assert_no_gradient_in(boundary(mu, weight), logits, certain & (mu > 0.5))
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, theta=thetas)
-def test_dice_terms_agree_with_monai(seed, theta):
-    """MONAI's masked soft-label Dice, channels folded into the batch."""
+def test_what_is_false_costs_in_both(seed, theta):
+    """A boundary that did not see false voxels would be content with a haze over everything."""
+    logits, mu, weight = sample(seed, theta=theta)
+    background = mu == 0
+    assume(background.flatten(2).any(-1).all())
+    assume((weight * ((mu > 0) & (mu < 1))).flatten(2).sum(-1).gt(0).all())
+    haze = torch.where(background, logits + 1, logits)
+    for make in (interior, boundary):
+        assert make(mu, weight)(haze) > make(mu, weight)(logits)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, theta=thetas)
+def test_terms_agree_with_monai(seed, theta):
+    """MONAI's masked soft-label Dice, channels folded into the batch; torch's cross-entropy."""
     logits, mu, weight = sample(seed, theta=theta)
     z, target, a = (t.reshape(-1, 1, *SHAPE[2:]) for t in (logits, mu, weight))
     certain = certainty(target) == 1
+    false = certain & (target < 0.5)
     band = torch.where(certain, 0.0, a)
     dims = (1, 2, 3, 4)
     # Ours skips a term without weight or foreground (tested above); theirs would divide by 0.
     assume((band.sum(dims) > 0).all())
     assume((certain & (target > 0.5)).any(dim=4).any(dim=3).any(dim=2).all())
     kinds = {"sigmoid": True, "soft_label": True, "smooth_nr": 0.0, "smooth_dr": 1e-12}
-    monai_b = MaskedDiceLoss(**kinds)(z, target, band)
+    monai_b = MaskedDiceLoss(**kinds)(z, target, band + false)
     monai_i = MaskedDiceLoss(sigmoid=True, smooth_nr=0.0, smooth_dr=1e-12)(
         z, target.round(), certain.float()
     )
-    bce = torch.nn.functional.binary_cross_entropy_with_logits
-    kl = bce(z, target, reduction="none") + torch.xlogy(target, target)
-    kl = kl + torch.xlogy(1 - target, 1 - target)
-    kl = ((band * kl).sum(dims) / band.sum(dims)).mean()
-    inner = (certain * bce(z, target, reduction="none")).sum(dims) / certain.sum(dims)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(z, target, reduction="none")
+    kl = bce + torch.xlogy(target, target) + torch.xlogy(1 - target, 1 - target)
     ours = region_losses(logits, mu, weight, ALL)
-    torch.testing.assert_close(ours.boundary, monai_b + kl, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(ours.interior, monai_i + inner.mean(), rtol=1e-4, atol=1e-5)
+    expected_b = monai_b + ((band + false / 2) * kl).mean()
+    expected_i = monai_i + ((certain & ~false) * kl + false / 2 * kl).mean()
+    torch.testing.assert_close(ours.boundary, expected_b, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.interior, expected_i, rtol=1e-4, atol=1e-5)
+    if theta == 0:
+        # Every voxel counts once: a proper score, however the two regions lie.
+        together = ours.interior + ours.boundary - monai_i - monai_b
+        torch.testing.assert_close(together, kl.mean(), rtol=1e-3, atol=1e-5)
+
+
+def test_fuzzy_targets_are_where_the_plain_loss_is_smallest():
+    logits, mu, weight = sample(7)
+    loss = fuzzy(mu.double(), weight)
+    least = loss(perfect(mu))
+    entropy = -(torch.xlogy(mu, mu) + torch.xlogy(1 - mu, 1 - mu)).mean()
+    torch.testing.assert_close(least, entropy.double(), rtol=1e-4, atol=1e-6)
+    for step in (0.1, -0.1, 2.0):
+        assert loss(perfect(mu) + step * logits.sign()) > least
 
 
 def test_the_rival_is_monais():
@@ -245,6 +276,6 @@ def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="labelled"):
         region_losses(logits, mu, weight, ALL[:1])
     with pytest.raises(ValueError, match="labelled"):
-        hard_loss(logits, mu, ALL.float())
+        plain_loss(logits, mu, ALL.float())
     with pytest.raises(ValueError, match="axes"):
-        hard_loss(logits[0, 0, 0], mu[0, 0, 0], ALL)
+        plain_loss(logits[0, 0, 0], mu[0, 0, 0], ALL)

@@ -7,7 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.model.networks import build_network, check_patch
+from ParetoSegLib.model.refinement import pack, unpack
 
 FILTERS = [8, 8, 16]
 COARSE = {"filters": FILTERS, "refine": 0}
@@ -67,3 +69,38 @@ def test_every_level_halves_the_patch():
     assert check_patch("HalfUNet", COARSE, (16, 24, 8)) == (16, 24, 8)
     with pytest.raises(Exception, match="multiples of 8"):
         check_patch("HalfUNet", COARSE, (12, 24, 8))
+
+
+@given(st.tuples(*[st.integers(1, 3)] * 5))
+@settings(max_examples=20)
+def test_packing_loses_nothing(sizes):
+    batch, channels, *blocks = sizes
+    x = torch.arange(batch * channels * 8 * blocks[0] * blocks[1] * blocks[2], dtype=torch.float32)
+    x = x.reshape(batch, channels, *(2 * side for side in blocks))
+    packed = pack(x)
+    assert packed.shape == (batch, 8 * channels, *blocks)
+    assert torch.equal(unpack(packed), x)
+    # The eight voxels of a block are the channels of one voxel.
+    assert torch.equal(packed[0, :8, 0, 0, 0].sort().values, x[0, 0, :2, :2, :2].flatten())
+
+
+def test_details_bring_voxels_of_one_block_to_the_coarse_network_and_back():
+    """The correction is blinded to all but the details, and still tells two voxels apart."""
+    torch.manual_seed(1)
+    network = build_network("HalfUNet", {**REFINED, "details": 2}).eval()
+    first = network.body.refinement[0].weight
+    with torch.no_grad():
+        first[:, [0, 1, 2, 5, 6, 7, 8]] = 0.0
+        x = torch.zeros(1, 4, 24, 24, 24)
+        x[0, 1, 8, 8, 8] = 5.0
+        flags = torch.ones(1, 4)
+        one, other = network(x, flags), network(torch.roll(x, 1, dims=-1), flags)
+    assert one.shape == (1, 3, 24, 24, 24)
+    inside = (slice(None), slice(None), slice(8, 10), slice(8, 10), slice(8, 10))
+    assert not torch.allclose(one[inside], other[inside], atol=1e-3)
+    assert one[inside].std() > 1e-3
+
+
+def test_details_without_a_correction_are_refused():
+    with pytest.raises(ModelFolderError, match="set refine above 0"):
+        build_network("HalfUNet", {**COARSE, "details": 2})

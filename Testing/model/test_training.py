@@ -100,6 +100,7 @@ MODES = [
     {"pareto": {"mode": "upgrad", "refresh_every": 3}},
     {"pareto": {"mode": "stch"}, "curriculum": {"pace": "competence"}},
     {"loss": "dice_ce"},
+    {"loss": "fuzzy_dice_ce"},
 ]
 
 

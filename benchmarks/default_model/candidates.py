@@ -50,6 +50,7 @@ GROUPS = {
     "losses": (
         METHOD,
         Candidate("Dice + CE, hard labels", ("loss=dice_ce",)),
+        Candidate("Dice + CE, fuzzy labels", ("loss=fuzzy_dice_ce",)),
         Candidate(
             "Dice + CE, half the learning rate", ("loss=dice_ce", "optimiser.learning_rate=0.0005")
         ),
@@ -58,10 +59,20 @@ GROUPS = {
         ),
     ),
     "networks": (
-        Candidate("HalfUNet 16–256, refined"),
+        Candidate("HalfUNet 16–256 with details"),
         Candidate(
-            "HalfUNet 32–320, refined",
-            ("network.arguments={filters: [32, 64, 128, 256, 320], refine: 16, dropout: 0.0}",),
+            "HalfUNet 16–256 without",
+            (
+                "network.arguments={filters: [16, 32, 64, 128, 256], refine: 16, details: 0, "
+                "dropout: 0.0}",
+            ),
+        ),
+        Candidate(
+            "HalfUNet 24–192 with details",
+            (
+                "network.arguments={filters: [24, 48, 96, 160, 192], refine: 16, details: 4, "
+                "dropout: 0.0}",
+            ),
         ),
         Candidate(
             "SegResNet, 16 filters",
@@ -101,9 +112,11 @@ def train(candidate: Candidate, seed: int, run: Path, given: argparse.Namespace)
         command += ["--resume"] if (run / "checkpoints" / "last.pt").is_file() else []
         command += [f"patch=[{side},{side},{side}]", f"steps={given.steps}"]
         command += [f"max_minutes={given.minutes}", "optimiser.warmup_steps=100"]
-        command += ["data.fractions=[0.9,0.02,0.08]", f"calibrate=[{','.join(SEQUENCES)}]"]
+        command += ["data.fractions=[0.94,0.02,0.04]", f"calibrate=[{','.join(SEQUENCES)}]"]
         command += candidate.settings
-        subprocess.run([str(part) for part in command], check=True, cwd=ROOT)
+        done = subprocess.run([str(part) for part in command], check=False, cwd=ROOT)
+        if done.returncode:
+            raise SystemExit(f"{candidate.name}, seed {seed}: training ended with an error.")
     return model
 
 

@@ -100,7 +100,7 @@ def segment_cases(
                 yield files, finished(files)
 
     def prepare(item: tuple[CaseFiles, bool]) -> Ready | None:
-        return None if item[1] else make_ready(item[0], model)
+        return None if item[1] else make_ready(item[0], model, keep_voxels=overview)
 
     def outcome(files: CaseFiles, done: bool, take: Callable[[], Ready | None]) -> Outcome:
         folder = output / files.name

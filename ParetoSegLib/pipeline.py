@@ -183,8 +183,17 @@ def segment(
     return segment_ready(_ready(case, model, _Clock(progress)), model, options, progress)
 
 
-def make_ready(files: CaseFiles, model: Model, progress: Progress | None = None) -> Ready:
+def make_ready(
+    files: CaseFiles, model: Model, progress: Progress | None = None, keep_voxels: bool = True
+) -> Ready:
     """Read a case and prepare it for a model: all that can be done before the network is free.
+
+    Args:
+        files: of the case.
+        model: from ``load``.
+        progress: as for ``segment``.
+        keep_voxels: whether the images as read stay with the case, to be drawn; four of them are
+            a quarter of what a run holds.
 
     Raises:
         ImageReadError: a file is missing or is not a usable image.
@@ -194,7 +203,7 @@ def make_ready(files: CaseFiles, model: Model, progress: Progress | None = None)
     clock = _Clock(progress)
     with clock.stage("reading"):
         case = read_case(files, with_labels=False)
-    return _ready(case, model, clock)
+    return _ready(case, model, clock, keep_voxels)
 
 
 def assessable_regions(
@@ -300,13 +309,13 @@ def segment_ready(
     )
 
 
-def _ready(case: Case, model: Model, clock: _Clock) -> Ready:
+def _ready(case: Case, model: Model, clock: _Clock, keep_voxels: bool = True) -> Ready:
     case, unknown = _known_to(model.description, case)
     assessable_regions(model.description, tuple(m for m in MODALITIES if m in case.images))
     with clock.stage("preparing"):
         settings = PreprocessingSettings(spacing_mm=model.description.spacing_mm)
         prepared = prepare(case, settings)
-    return Ready(case, prepared, clock.seconds, unknown)
+    return Ready(case if keep_voxels else case.without_voxels(), prepared, clock.seconds, unknown)
 
 
 def _calibrated(

@@ -201,6 +201,17 @@ def test_prepared_ahead_is_the_same_and_used_once(model: Model, result, tmp_path
             segment_ready(ready, model, CPU)
 
 
+def test_the_images_can_go_once_they_are_prepared(model: Model, result, tmp_path: Path) -> None:
+    ready = make_ready(_files(tmp_path / "case"), model, keep_voxels=False)
+    for image in ready.case.images.values():
+        assert image.array.shape == image.grid.shape
+        assert not any(image.array.strides)
+    again = segment_ready(ready, model, CPU)
+    for region in REGIONS:
+        np.testing.assert_array_equal(again.membership[region], result.membership[region])
+    assert again.case.hashes == result.case.hashes
+
+
 def test_a_case_the_model_cannot_use_is_refused_before_the_network(
     model: Model, tmp_path: Path
 ) -> None:

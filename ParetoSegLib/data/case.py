@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from pathlib import Path
@@ -150,6 +150,15 @@ class Case:
     def presence(self) -> tuple[bool, ...]:
         """Which sequences are there, in the order of ``MODALITIES``."""
         return tuple(m in self.images for m in MODALITIES)
+
+    def without_voxels(self) -> Case:
+        """The case when only its grids matter any more: every image is one 0, seen everywhere."""
+        nothing = np.zeros((), np.float32)
+        images = {
+            modality: replace(image, array=np.broadcast_to(nothing, image.array.shape))
+            for modality, image in self.images.items()
+        }
+        return replace(self, images=images)
 
     @cached_property
     def orientation(self) -> Orientation:

@@ -15,6 +15,7 @@ from ParetoSegLib import __version__
 from ParetoSegLib.core.errors import OutputError, ParetoSegError, TrainingError
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.data.case import CaseFiles
 from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.splits import Split
@@ -24,6 +25,7 @@ from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.card import model_card
 from ParetoSegLib.model.description import ModelDescription, usual_assessable
 from ParetoSegLib.model.folder import DESCRIPTION, load_model, save_model
+from ParetoSegLib.model.networks import PresenceNetwork, build_network
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
 from ParetoSegLib.model.training_settings import NetworkSettings, TrainingSettings
@@ -45,6 +47,9 @@ class Start:
 def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettings, Start]:
     """Settings with the network of a model folder, and its weights.
 
+    A HalfUNet without details can become one with them, where the settings ask for that and for
+    nothing else that is new: it then begins with the same answers.
+
     Raises:
         ModelFolderError: the folder is not a whole model.
         TrainingError: its images were prepared in another way than this run's.
@@ -61,8 +66,30 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
             f"{_mm(settings.preprocessing.spacing_mm)}; set preprocessing.spacing_mm alike."
         )
     kind = NetworkSettings(description.network, dict(description.network_arguments))
+    wanted = settings.network.arguments.get("details", 0)
+    if settings.network.name == kind.name == "HalfUNet" and wanted and not _details(kind):
+        kind = replace(kind, arguments={**kind.arguments, "details": wanted})
+        network = _with_details(kind, network, settings.seed)
     origin = {"name": description.name, "fingerprint": file_hash(folder / DESCRIPTION)}
     return replace(settings, network=kind), Start(network.state_dict(), origin)
+
+
+def _details(kind: NetworkSettings) -> int:
+    return int(kind.arguments.get("details", 0))
+
+
+def _with_details(kind: NetworkSettings, network: torch.nn.Module, seed: int) -> PresenceNetwork:
+    """The network of ``kind`` that answers as ``network``, which has no details, does."""
+    from ParetoSegLib.model.refinement import HalfUNet, take_over
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "details"))
+        fine = build_network(kind.name, kind.arguments)
+    coarse = network.body
+    assert isinstance(fine.body, HalfUNet)
+    assert isinstance(coarse, HalfUNet)
+    take_over(fine.body, coarse)
+    return fine
 
 
 def _mm(spacing: Sequence[float]) -> str:

@@ -13,6 +13,7 @@ in sub-pixel convolution: Shi et al. 2016), for the correction to use.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from monai.networks.nets import DynUNet
@@ -98,6 +99,59 @@ class HalfUNet(nn.Module):
         seen = torch.cat([logits, *details, images.to(logits.dtype)], dim=1)
         corrected: torch.Tensor = logits + self.refinement(seen)
         return corrected
+
+
+@torch.no_grad()
+def take_over(fine: HalfUNet, coarse: HalfUNet) -> None:
+    """Give a network with details the weights of one without: its logits are then the same.
+
+    The first convolution of ``coarse`` strides over its input: along each axis it sees the last
+    voxel of the block before its own and both of its own. In packed channels these are places of
+    an ordinary convolution. Details start unused and are learnt from there.
+
+    Args:
+        fine: changed in place; has details.
+        coarse: of the same filters and correction, without.
+
+    Raises:
+        ModelFolderError: they differ in more than details.
+    """
+    mine, theirs = dict(fine.named_parameters()), dict(coarse.named_parameters())
+    first, last, seen = (
+        "coarse.input_block.conv1.conv.weight",
+        "coarse.output_block.conv.conv.",
+        "refinement.0.weight",
+    )
+    grown = {first, last + "weight", last + "bias", seen}
+    alike = mine.keys() == theirs.keys() and all(
+        name in grown or mine[name].shape == value.shape for name, value in theirs.items()
+    )
+    if not alike or mine[first].shape[1] <= theirs[first].shape[1]:
+        raise ModelFolderError("These networks differ in more than their details.")
+    for name in theirs.keys() - grown:
+        mine[name].copy_(theirs[name])
+    logits, images = fine.logits, fine.images
+    for part in ("weight", "bias"):
+        mine[last + part][:logits].copy_(theirs[last + part])
+    mine[seen].zero_()
+    mine[seen][:, :logits].copy_(theirs[seen][:, :logits])
+    mine[seen][:, -images:].copy_(theirs[seen][:, logits:])
+    mine[first].copy_(_packed_kernel(theirs[first], images))
+
+
+def _packed_kernel(kernel: torch.Tensor, images: int) -> torch.Tensor:
+    """The kernel over packed images and flags that does what ``kernel`` does with stride 2."""
+    out, channels = kernel.shape[:2]
+    packed = kernel.new_zeros(out, EIGHT * images + channels - images, 3, 3, 3)
+    # Voxel of the block and block, for each of the three places that a stride of 2 sees.
+    places = ((1, 0), (0, 1), (1, 1))
+    for taps in product(range(3), repeat=3):
+        tap = kernel[:, :, taps[0], taps[1], taps[2]]
+        (a, d), (b, h), (c, w) = (places[t] for t in taps)
+        packed[:, 4 * a + 2 * b + c : EIGHT * images : EIGHT, d, h, w] = tap[:, :images]
+        # Flags are the same in all voxels of a block.
+        packed[:, EIGHT * images :, d, h, w] += tap[:, images:]
+    return packed
 
 
 def pack(x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.model.networks import build_network, check_patch
-from ParetoSegLib.model.refinement import pack, unpack
+from ParetoSegLib.model.refinement import pack, take_over, unpack
 
 FILTERS = [8, 8, 16]
 COARSE = {"filters": FILTERS, "refine": 0}
@@ -104,3 +104,29 @@ def test_details_bring_voxels_of_one_block_to_the_coarse_network_and_back():
 def test_details_without_a_correction_are_refused():
     with pytest.raises(ModelFolderError, match="set refine above 0"):
         build_network("HalfUNet", {**COARSE, "details": 2})
+
+
+@given(st.integers(0, 2**31), st.tuples(*[st.sampled_from([0.0, 1.0])] * 4))
+@settings(max_examples=10)
+def test_a_network_that_gains_details_answers_as_before(seed, flags):
+    torch.manual_seed(seed)
+    coarse = build_network("HalfUNet", REFINED).eval()
+    fine = build_network("HalfUNet", {**REFINED, "details": 2}).eval()
+    x, flags = torch.randn(1, 4, 16, 24, 16), torch.tensor([flags])
+    with torch.no_grad():
+        before = fine(x, flags)
+        take_over(fine.body, coarse.body)
+        wanted = coarse(x, flags)
+        assert not torch.allclose(before, wanted, atol=1e-3)
+        assert torch.allclose(fine(x, flags), wanted, atol=1e-4)
+    # And the details are learnt: their correction has a gradient, though it begins at zero.
+    fine(x, flags).square().sum().backward()
+    assert fine.body.refinement[0].weight.grad[:, 3:5].abs().max() > 0
+
+
+@pytest.mark.parametrize("other", [{"filters": [8, 16, 16]}, {"refine": 8}, {"details": 0}])
+def test_only_details_can_be_gained(other):
+    coarse = build_network("HalfUNet", REFINED)
+    fine = build_network("HalfUNet", {**REFINED, "details": 2, **other})
+    with pytest.raises(ModelFolderError, match="more than their details"):
+        take_over(fine.body, coarse.body)

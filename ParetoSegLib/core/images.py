@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -140,11 +141,20 @@ def _write_packed(image: sitk.Image, path: Path) -> None:
         with (
             plain.open("rb") as source,
             path.open("wb") as packed,
-            gzip.GzipFile("", "wb", GZIP_LEVEL, packed, mtime=0) as target,
+            _packer()("", "wb", GZIP_LEVEL, packed, mtime=0) as target,
         ):
             shutil.copyfileobj(source, target, 1 << 20)
     finally:
         plain.unlink(missing_ok=True)
+
+
+def _packer() -> Any:
+    """ISA-L's gzip where it is installed (extra ``speed``): as small, in a tenth of the time."""
+    try:
+        from isal.igzip import IGzipFile
+    except ImportError:
+        return gzip.GzipFile
+    return IGzipFile
 
 
 def _write_with_itk(image: sitk.Image, path: Path, compress: bool) -> None:

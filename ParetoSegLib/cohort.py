@@ -20,6 +20,7 @@ from ParetoSegLib.core.errors import OutputError, ParetoSegError
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.prefetch import prefetched
 from ParetoSegLib.data.case import CaseFiles
+from ParetoSegLib.data.head_start import HeadStart
 from ParetoSegLib.pipeline import (
     Model,
     Progress,
@@ -65,6 +66,7 @@ def segment_cases(
     overview: bool = False,
     progress: Progress | None = None,
     claims: Claims | None = None,
+    head_start: HeadStart | None = None,
 ) -> Iterator[Outcome]:
     """Segment cases into ``output/<case>``; a bad one does not stop the rest.
 
@@ -78,6 +80,7 @@ def segment_cases(
         progress: called with the stage and the fraction of the present case.
         claims: shared with the other processes that were given the same cases; each case then
             comes out of one of them. They call ``refuse_to_replace`` before the first begins.
+        head_start: on one of the cases, if it was made before the model was loaded.
 
     Yields:
         One ``Outcome`` a case, in order. Nothing of a result is kept here once the next one is
@@ -100,7 +103,10 @@ def segment_cases(
                 yield files, finished(files)
 
     def prepare(item: tuple[CaseFiles, bool]) -> Ready | None:
-        return None if item[1] else make_ready(item[0], model, keep_voxels=overview)
+        files, done = item
+        if done:
+            return None
+        return make_ready(files, model, keep_voxels=overview, head_start=head_start)
 
     def outcome(files: CaseFiles, done: bool, take: Callable[[], Ready | None]) -> Outcome:
         folder = output / files.name

@@ -29,6 +29,7 @@ from ParetoSegLib.core.free_memory import give_back_memory
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.data.case import Case, CaseFiles, read_case
+from ParetoSegLib.data.head_start import Begun, HeadStart
 from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.preprocessing import Prepared, PreprocessingSettings, prepare
 from ParetoSegLib.measure.lesions import find_lesions
@@ -184,7 +185,11 @@ def segment(
 
 
 def make_ready(
-    files: CaseFiles, model: Model, progress: Progress | None = None, keep_voxels: bool = True
+    files: CaseFiles,
+    model: Model,
+    progress: Progress | None = None,
+    keep_voxels: bool = True,
+    head_start: HeadStart | None = None,
 ) -> Ready:
     """Read a case and prepare it for a model: all that can be done before the network is free.
 
@@ -194,6 +199,8 @@ def make_ready(
         progress: as for ``segment``.
         keep_voxels: whether the images as read stay with the case, to be drawn; four of them are
             a quarter of what a run holds.
+        head_start: what may have been done of this before the model was there; used where it is
+            for this case, and as far as it suits the model.
 
     Raises:
         ImageReadError: a file is missing or is not a usable image.
@@ -202,8 +209,9 @@ def make_ready(
     """
     clock = _Clock(progress)
     with clock.stage("reading"):
-        case = read_case(files, with_labels=False)
-    return _ready(case, model, clock, keep_voxels)
+        begun = head_start.take(files) if head_start is not None else None
+        case = begun.case if begun is not None else read_case(files, with_labels=False)
+    return _ready(case, model, clock, keep_voxels, begun)
 
 
 def assessable_regions(
@@ -309,12 +317,24 @@ def segment_ready(
     )
 
 
-def _ready(case: Case, model: Model, clock: _Clock, keep_voxels: bool = True) -> Ready:
+def _ready(
+    case: Case,
+    model: Model,
+    clock: _Clock,
+    keep_voxels: bool = True,
+    begun: Begun | None = None,
+) -> Ready:
     case, unknown = _known_to(model.description, case)
     assessable_regions(model.description, tuple(m for m in MODALITIES if m in case.images))
     with clock.stage("preparing"):
         settings = PreprocessingSettings(spacing_mm=model.description.spacing_mm)
-        prepared = prepare(case, settings)
+        suits = begun is not None and begun.case is case and begun.settings == settings
+        ahead = begun.prepared if begun is not None and suits else None
+        prepared = prepare(case, settings) if ahead is None else ahead
+    if begun is not None:
+        # What it took, though most of it happened beside something else.
+        done = ("reading",) if ahead is None else ("reading", "preparing")
+        clock.seconds.update({stage: begun.seconds[stage] for stage in done})
     return Ready(case if keep_voxels else case.without_voxels(), prepared, clock.seconds, unknown)
 
 

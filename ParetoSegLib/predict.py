@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ParetoSegLib.cohort import Outcome
     from ParetoSegLib.core.claims import Claims
     from ParetoSegLib.data.case import CaseFiles
+    from ParetoSegLib.data.head_start import HeadStart
     from ParetoSegLib.pipeline import Model
 
 TITLES = {"t1n": "native T1", "t1c": "contrast-enhanced T1", "t2w": "T2", "t2f": "T2-FLAIR"}
@@ -112,9 +113,19 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(highlight=False)
     if given.devices * given.nodes > 1:
         return _shared(given, arguments, layout, cases, console)
+    head_start = _head_start(given, cases)
     model = _model(given)
     _say_layout(layout, cases, console)
-    return _alone(given, cases, model, console)
+    return _alone(given, cases, model, console, head_start)
+
+
+def _head_start(given: argparse.Namespace, cases: list[CaseFiles]) -> HeadStart | None:
+    """Begin with the first case while PyTorch is imported; with ``--resume`` it may be done."""
+    if given.resume or not cases:
+        return None
+    from ParetoSegLib.data.head_start import HeadStart
+
+    return HeadStart(cases[0])
 
 
 def _model(given: argparse.Namespace) -> Model:
@@ -163,7 +174,11 @@ def _shared(
 
 
 def _alone(
-    given: argparse.Namespace, cases: list[CaseFiles], model: Model, console: Console
+    given: argparse.Namespace,
+    cases: list[CaseFiles],
+    model: Model,
+    console: Console,
+    head_start: HeadStart | None = None,
 ) -> int:
     """All cases in this process."""
     states: list[str] = []
@@ -178,7 +193,7 @@ def _alone(
                 stage=stage,
             )
 
-        for outcome in _outcomes(given, cases, model, show):
+        for outcome in _outcomes(given, cases, model, show, head_start=head_start):
             states.append(outcome.state)
             bar.update(task, completed=len(states))
             _report(outcome, console)
@@ -241,13 +256,14 @@ def _outcomes(
     model: Model,
     show: Callable[[str, float], None],
     claims: Claims | None = None,
+    head_start: HeadStart | None = None,
 ) -> Iterator[Outcome]:
     from ParetoSegLib.cohort import segment_cases
     from ParetoSegLib.pipeline import SegmentOptions
 
     options = SegmentOptions(given.device, given.overlap, given.tta, given.backend)
     return segment_cases(
-        cases, model, given.output, options, given.resume, given.overview, show, claims
+        cases, model, given.output, options, given.resume, given.overview, show, claims, head_start
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from ParetoSegLib.core.errors import DeviceError, ImageReadError, ModelFolderErr
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.prefetch import prefetched
 from ParetoSegLib.data.case import CaseFiles, read_case
+from ParetoSegLib.data.head_start import HeadStart
+from ParetoSegLib.data.preprocessing import PreprocessingSettings
 from ParetoSegLib.model.folder import ModelDescription, save_model
 from ParetoSegLib.model.networks import build_network, tiny_arguments
 from ParetoSegLib.pipeline import (
@@ -199,6 +203,43 @@ def test_prepared_ahead_is_the_same_and_used_once(model: Model, result, tmp_path
         assert set(again.facts["seconds"]) == set(STAGES)
         with pytest.raises(ValueError, match="already"):
             segment_ready(ready, model, CPU)
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)])
+def test_a_head_start_changes_nothing(
+    spacing_mm: tuple[float, float, float], model: Model, result, tmp_path: Path
+) -> None:
+    """Neither where it guessed what the model wants, nor where it did not."""
+    usual = sys.getswitchinterval()
+    files = _files(tmp_path / "case")
+    begun = HeadStart(files, PreprocessingSettings(spacing_mm=spacing_mm))
+    other = replace(files, name="other")
+    assert begun.take(other) is None
+    ready = make_ready(files, model, head_start=begun)
+    assert sys.getswitchinterval() == usual
+    assert begun.take(files) is None
+    assert set(ready.seconds) == {"reading", "preparing"}
+    again = segment_ready(ready, model, CPU)
+    for region in REGIONS:
+        np.testing.assert_array_equal(again.membership[region], result.membership[region])
+
+
+def test_a_head_start_with_a_sequence_too_many(tmp_path: Path) -> None:
+    """What was prepared shows the network an image that it has never seen: it is not used."""
+    files = _files(tmp_path / "case", ("t1c", "t2f"))
+    few = Model(_description(modalities=("t1c",)), BrightNetwork().eval(), "f" * 64)
+    ready = make_ready(files, few, head_start=HeadStart(files))
+    assert ready.take().presence == (False, True, False, False)
+
+
+def test_a_head_start_on_a_missing_image_says_so_where_the_case_is_done(
+    model: Model, tmp_path: Path
+) -> None:
+    files = _files(tmp_path / "case")
+    files.images["t1c"].unlink()
+    begun = HeadStart(files)
+    with pytest.raises(ImageReadError, match="does not exist"):
+        make_ready(files, model, head_start=begun)
 
 
 def test_the_images_can_go_once_they_are_prepared(model: Model, result, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fresh_process import peak_mb, report, run_fresh, timed
 
 WAYS = ("paretoseg", "monai")
+IMPORTS = "imports"
 
 
 def main() -> None:
@@ -39,11 +40,12 @@ def main() -> None:
     parser.add_argument("--roi", type=int, default=96, help="side of the plain way's windows")
     parser.add_argument("--peer-writes", default="segmentation", choices=("segmentation", "all"))
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=(*WAYS, IMPORTS), help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
-        {"paretoseg": run_paretoseg, "monai": run_monai}[options.way](options)
+        ways = {"paretoseg": run_paretoseg, "monai": run_monai, IMPORTS: run_imports}
+        ways[options.way](options)
         return
     compare(options)
 
@@ -72,6 +74,13 @@ def compare(options: argparse.Namespace) -> None:
                     facts = run_fresh(Path(__file__), arguments)
                     if turn:
                         runs[way].append(facts)
+            # Once what it needs is converted.
+            arguments = [case, "--way", IMPORTS, "--model", options.model]
+            arguments += ["--device", options.device, "--backend", options.backend]
+            baseline = run_fresh(Path(__file__), arguments)["baseline_mb"]
+            for facts in runs["paretoseg"]:
+                if facts["memory_mb"] is not None:
+                    facts["memory_mb"] -= baseline
             dice = dice_between(*(Path(scratch) / way for way in WAYS))
         entry = {"case": case.name, "dice": dice, "runs": runs, "ratios": ratios(runs)}
         results.append(entry)
@@ -137,38 +146,44 @@ def dice_between(one: Path, other: Path) -> dict[str, float]:
     return dice
 
 
-def run_paretoseg(options: argparse.Namespace) -> None:
-    """What `predict --case` does."""
-    from ParetoSegLib.cohort import segment_cases
-    from ParetoSegLib.data.layouts import find_cases
+def run_imports(options: argparse.Namespace) -> None:
+    """Import what `predict` does, and no more: what its memory is counted from.
+
+    It reads the first case while it imports, so its own process has no such moment. A network's
+    layers are imported only where it has not been converted before.
+    """
+    import ParetoSegLib.cohort
     from ParetoSegLib.model.backends.conversion import openvino
     from ParetoSegLib.model.backends.conversion_cache import is_stored
     from ParetoSegLib.model.backends.interface import choose_backend
     from ParetoSegLib.model.deferred import deferred_model
     from ParetoSegLib.model.devices import choose_device
-    from ParetoSegLib.pipeline import SegmentOptions, load
 
-    # The baseline holds all that is imported, whenever the program itself would have done so: a
-    # network's layers only where it has not been converted before.
+    del ParetoSegLib
     description, network = deferred_model(options.model)
     if not is_stored(network.identity, description.patch):
         import_module("ParetoSegLib.model.refinement")
     if choose_backend(options.backend, choose_device(options.device)) == "openvino":
         openvino()
-    baseline = peak_mb()
-    wanted = SegmentOptions(device=options.device, backend=options.backend)
-    model = load(options.model)
-    (outcome,) = segment_cases(find_cases(options.cases[0])[1], model, options.place, wanted)
-    if outcome.result is None:
-        raise SystemExit(outcome.error)
-    facts = outcome.result.facts
-    stages: Any = facts["seconds"]
-    peak = peak_mb()
+    report(baseline_mb=peak_mb())
+
+
+def run_paretoseg(options: argparse.Namespace) -> None:
+    """`predict --case`."""
+    from ParetoSegLib import predict
+
+    told = {"case": options.cases[0], "model": options.model, "output": options.place}
+    told |= {"device": options.device, "backend": options.backend}
+    if predict.main([str(part) for key, value in told.items() for part in (f"--{key}", value)]):
+        raise SystemExit("predict failed")
+    (summary,) = options.place.glob("*/summary.json")
+    facts = json.loads(summary.read_text(encoding="utf-8"))
+    stages = facts["seconds"]
     report(
         network_seconds=stages["segmenting"],
         stages=stages,
         backend=facts["backend"],
-        memory_mb=None if peak is None or baseline is None else peak - baseline,
+        memory_mb=peak_mb(),
     )
 
 

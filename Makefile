@@ -58,7 +58,7 @@ lint: $(VENV)/.test
 	$(PY) -m mypy
 
 # The page is written even where a script has failed; what it needs is then "not measured".
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	@$(PY) benchmarks/run_all.py $(BENCH); status=$$?; $(PY) benchmarks/page.py && exit $$status
 
 # PyTorch goes first and alone: the pinned build then satisfies every other package's range.
@@ -81,6 +81,11 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@echo "Installing ParetoSeg and what its tests need ..."
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.test
+	@echo "Installing OpenVINO, ISA-L, and nnU-Net to compare with ..."
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import shutil
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +33,9 @@ MOST_VOXELS = 1 << 30
 GZIP_LEVEL = 1
 """ITK's NIfTI writer takes a higher one whatever it is told: files come out a sixth smaller, in
 twice the time."""
+
+_NIFTI_BYTES, _NIFTI_SIZES_AT = 352, 42
+"""Of a NIfTI-1 header with its extension flag; where it says how many voxels each axis has."""
 
 _ITK = threading.RLock()
 """Held while ITK's warnings are off, which is one switch for the whole process."""
@@ -134,18 +137,32 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 
 def _write_packed(image: sitk.Image, path: Path) -> None:
-    """Let ITK write ``.nii``, and pack that: the same bytes as its own ``.nii.gz`` holds."""
-    plain = path.with_name(path.name[: -len(".gz")])
+    """ITK's own header and the voxels behind it, packed: the same bytes as its ``.nii.gz`` holds.
+
+    Nothing is written to the disk but what stays there.
+    """
+    voxels = sitk.GetArrayViewFromImage(image)
+    with (
+        path.open("wb") as packed,
+        _packer()("", "wb", GZIP_LEVEL, packed, mtime=0) as target,
+    ):
+        target.write(_nifti_header(image, path))
+        target.write(np.ascontiguousarray(voxels).data.cast("B"))
+
+
+def _nifti_header(image: sitk.Image, path: Path) -> bytes:
+    """What ITK writes before the voxels of an image: that of its first corner, with its size."""
+    size = image.GetSize()
+    corner = image[tuple(slice(0, min(2, n)) for n in size)]
+    small = path.with_name(path.name[: -len(".gz")])
     try:
-        _write_with_itk(image, plain, compress=False)
-        with (
-            plain.open("rb") as source,
-            path.open("wb") as packed,
-            _packer()("", "wb", GZIP_LEVEL, packed, mtime=0) as target,
-        ):
-            shutil.copyfileobj(source, target, 1 << 20)
+        _write_with_itk(corner, small, compress=False)
+        written = bytearray(small.read_bytes())
     finally:
-        plain.unlink(missing_ok=True)
+        small.unlink(missing_ok=True)
+    del written[_NIFTI_BYTES:]
+    struct.pack_into(f"={len(size)}h", written, _NIFTI_SIZES_AT, *size)
+    return bytes(written)
 
 
 def _packer() -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ParetoSegLib.core import images
 from ParetoSegLib.core.errors import OutputError
 from ParetoSegLib.core.images import read_image, write_image
 
@@ -43,6 +44,19 @@ def test_the_bytes_are_itks_own(dtype: type, tmp_path: Path) -> None:
     assert ours == itks
 
 
+@pytest.mark.parametrize(
+    "shape", [(1, 5, 6), (5, 1, 6), (5, 6, 1), (1, 1, 7), (2, 2, 2), (40, 3, 300)]
+)
+def test_thin_images_have_itks_header_too(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    made = sitk.GetImageFromArray(np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
+    write_image(made, tmp_path / "ours.nii.gz")
+    sitk.WriteImage(made, str(tmp_path / "itks.nii.gz"), useCompression=True)
+    ours, itks = (
+        gzip.decompress((tmp_path / f"{name}.nii.gz").read_bytes()) for name in ("ours", "itks")
+    )
+    assert ours == itks
+
+
 def test_other_readers_agree(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     write_image(image(), tmp_path / "a.nii.gz")
@@ -67,10 +81,11 @@ def test_a_disk_that_fills_while_packing_leaves_the_old_file(
     write_image(image(), path)
     before = path.read_bytes()
 
-    def full(source: object, target: object, length: int) -> None:
-        raise OSError(28, "No space left on device")
+    class Full(gzip.GzipFile):
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shutil.copyfileobj", full)
+    monkeypatch.setattr(images, "_packer", lambda: Full)
     with pytest.raises(OutputError, match="No space left"):
         write_image(image(seed=1), path)
     assert path.read_bytes() == before

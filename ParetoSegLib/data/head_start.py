@@ -50,8 +50,6 @@ class HeadStart:
         self, files: CaseFiles, settings: PreprocessingSettings = PreprocessingSettings()
     ) -> None:
         self._files, self._settings = files, settings
-        self._interval = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_SECONDS)
         pool = ThreadPoolExecutor(1, thread_name_prefix="head-start")
         self._future: Future[Begun] | None = pool.submit(self._begin)
         pool.shutdown(wait=False)
@@ -65,12 +63,17 @@ class HeadStart:
         if files != self._files or self._future is None:
             return None
         future, self._future = self._future, None
-        try:
-            return future.result()
-        finally:
-            sys.setswitchinterval(self._interval)
+        return future.result()
 
     def _begin(self) -> Begun:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            return self._begun()
+        finally:
+            sys.setswitchinterval(usual)
+
+    def _begun(self) -> Begun:
         began = time.perf_counter()
         case = read_case(self._files, with_labels=False)
         read = time.perf_counter()

@@ -136,6 +136,11 @@ def write_image(image: sitk.Image, path: Path) -> None:
             ) from error
 
 
+def packs_fast() -> bool:
+    """Whether packing hardly takes longer than copying."""
+    return _packer() is not gzip.GzipFile
+
+
 def _write_packed(image: sitk.Image, path: Path) -> None:
     """ITK's own header and the voxels behind it, packed: the same bytes as its ``.nii.gz`` holds.
 

@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParetoSegLib.core.geometry import Box, bounding_box
-from ParetoSegLib.core.images import write_image
+from ParetoSegLib.core.images import packs_fast, write_image
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.outputs import whole_folder
 from ParetoSegLib.core.project import DISCLAIMER
@@ -33,7 +33,7 @@ STEPS = 1024
 """Written memberships are whole multiples of 1/1024: exact in float32, and small once packed."""
 
 WRITERS = 2
-"""Files that are packed at once: packing is most of the writing, and each holds a copy."""
+"""Files that are packed at once where packing is most of the writing; each holds a copy."""
 
 NOT_ASSESSABLE = "not assessable"
 
@@ -64,7 +64,7 @@ def write_result(result: Result, folder: Path) -> None:
         def write(name: str) -> None:
             write_image(image_of(name), place / name)
 
-        with ThreadPoolExecutor(WRITERS) as pool:
+        with ThreadPoolExecutor(1 if packs_fast() else WRITERS) as pool:
             written = [pool.submit(write, name) for name in images]
             try:
                 for future in written:

@@ -148,7 +148,9 @@ def draw(found: dict[str, Any], folder: Path) -> None:
     def save(name: str, across: str, up: str) -> None:
         plt.xlabel(across)
         plt.ylabel(up)
-        plt.ylim(bottom=0)
+        plt.ylim(0, 1.1 * plt.ylim()[1])
+        if name != "volume":
+            plt.gca().xaxis.get_major_locator().set_params(integer=True)
         plt.grid(alpha=0.3)
         plt.tight_layout()
         plt.savefig(folder / f"growth_{name}.png", dpi=110, metadata={"Software": None})

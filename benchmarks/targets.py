@@ -98,7 +98,7 @@ TARGETS = (
     Target("Dice between the two, the least", MONAI, "≥ 0.99", "whole_case",
            _least_dice, lambda v: v >= 0.99, "{:.4f}"),
     Target("peak memory above the imports", MONAI, "≤ 50 %", "whole_case",
-           _largest_memory, lambda v: v <= 0.5, "{:.0%}"),
+           _largest_memory, lambda v: v <= 0.5, "{:.2%}"),
     Target("lesions lost by the fast path", "fp32, overlap ½", "0", "agreement",
            _lost, lambda v: v == 0, "{:.0f}"),
     Target("whole case on a CPU, file to files", "nnU-Net's predictor, no mirroring", "≥ 5 ×",

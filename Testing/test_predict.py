@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_nothing_half_written(
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ParetoSegLib.review.export.write_image", interrupted)
+    monkeypatch.setattr("ParetoSegLib.review.export.write_array", interrupted)
     image = write_image(tmp_path / "A-t1c.nii.gz")
     assert _predict(model_folder, tmp_path / "out", "--t1c", image) == 130
     assert not list((tmp_path / "out").iterdir())

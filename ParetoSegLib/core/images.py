@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import SimpleITK as sitk
 
 from ParetoSegLib.core.dicom_series import read_series
 from ParetoSegLib.core.errors import GeometryError, ImageReadError, LabelError, OutputError
+from ParetoSegLib.core.geometry import Grid
 from ParetoSegLib.core.image_damage import SUFFIXES, check_damage
 from ParetoSegLib.core.outputs import whole_file
 
@@ -33,6 +34,9 @@ MOST_VOXELS = 1 << 30
 GZIP_LEVEL = 1
 """ITK's NIfTI writer takes a higher one whatever it is told: files come out a sixth smaller, in
 twice the time."""
+
+CORNER = 2
+"""Voxels along each axis of what stands for a whole image where only its header is wanted."""
 
 _NIFTI_BYTES, _NIFTI_SIZES_AT = 352, 42
 """Of a NIfTI-1 header with its extension flag; where it says how many voxels each axis has."""
@@ -121,14 +125,36 @@ def write_image(image: sitk.Image, path: Path) -> None:
     Raises:
         OutputError: the place cannot be written, or the disk is full.
     """
+    corner = image[tuple(slice(0, min(CORNER, n)) for n in image.GetSize())]
+    _write(sitk.GetArrayViewFromImage(image), corner, lambda: image, path)
+
+
+def write_array(array: np.ndarray, grid: Grid, path: Path) -> None:
+    """Write an array on its grid, the same bytes as ``write_image(grid.image(array), path)``.
+
+    Into ``.nii.gz`` it goes slice by slice: whatever its strides, it is never copied as a whole.
+
+    Raises:
+        OutputError: as ``write_image``.
+    """
+    if array.shape != grid.shape:
+        raise ValueError(f"array of shape {array.shape} on a grid of shape {grid.shape}")
+    d, h, w = (slice(0, min(CORNER, n)) for n in grid.shape)
+    corner = grid.cropped((d, h, w)).image(np.ascontiguousarray(array[d, h, w]))
+    _write(array, corner, lambda: grid.image(np.ascontiguousarray(array)), path)
+
+
+def _write(
+    voxels: np.ndarray, corner: sitk.Image, image: Callable[[], sitk.Image], path: Path
+) -> None:
     if not path.name.lower().endswith(SUFFIXES):
         raise OutputError(f"The output {path.name} needs one of the endings {', '.join(SUFFIXES)}.")
     with whole_file(path) as partial:
         try:
             if path.name.lower().endswith(".nii.gz"):
-                _write_packed(image, partial)
+                _write_packed(voxels, corner, partial)
             else:
-                _write_with_itk(image, partial, compress=True)
+                _write_with_itk(image(), partial, compress=True)
         except (RuntimeError, ImageReadError, FileNotFoundError) as error:
             raise OutputError(
                 f"The output {path.name} cannot be written; "
@@ -141,24 +167,22 @@ def packs_fast() -> bool:
     return _packer() is not gzip.GzipFile
 
 
-def _write_packed(image: sitk.Image, path: Path) -> None:
+def _write_packed(voxels: np.ndarray, corner: sitk.Image, path: Path) -> None:
     """ITK's own header and the voxels behind it, packed: the same bytes as its ``.nii.gz`` holds.
 
     Nothing is written to the disk but what stays there.
     """
-    voxels = sitk.GetArrayViewFromImage(image)
     with (
         path.open("wb") as packed,
         _packer()("", "wb", GZIP_LEVEL, packed, mtime=0) as target,
     ):
-        target.write(_nifti_header(image, path))
-        target.write(np.ascontiguousarray(voxels).data.cast("B"))
+        target.write(_nifti_header(corner, voxels.shape[::-1], path))
+        for part in voxels:
+            target.write(np.ascontiguousarray(part).data.cast("B"))
 
 
-def _nifti_header(image: sitk.Image, path: Path) -> bytes:
-    """What ITK writes before the voxels of an image: that of its first corner, with its size."""
-    size = image.GetSize()
-    corner = image[tuple(slice(0, min(2, n)) for n in size)]
+def _nifti_header(corner: sitk.Image, size: tuple[int, ...], path: Path) -> bytes:
+    """What ITK writes before the voxels of an image: what it writes of its corner, and the size."""
     small = path.with_name(path.name[: -len(".gz")])
     try:
         _write_with_itk(corner, small, compress=False)

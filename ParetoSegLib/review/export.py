@@ -11,13 +11,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
-import SimpleITK as sitk
 
 from ParetoSegLib.core.geometry import Box, bounding_box
-from ParetoSegLib.core.images import packs_fast, write_image
+from ParetoSegLib.core.images import packs_fast, write_array
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.outputs import whole_folder
 from ParetoSegLib.core.project import DISCLAIMER
@@ -54,15 +52,10 @@ def write_result(result: Result, folder: Path) -> None:
     images = _images(result)
     files = [*images, LESIONS, SUMMARY]
     with whole_folder(folder) as place:
-        one_at_a_time = Lock()
-
-        def image_of(name: str) -> sitk.Image:
-            # Several copies live for a moment: of one image at a time.
-            with one_at_a_time:
-                return result.case.native_grid.image(result.case.to_native(images[name]()))
 
         def write(name: str) -> None:
-            write_image(image_of(name), place / name)
+            turned = result.case.orientation.undo(images[name]())
+            write_array(turned, result.case.native_grid, place / name)
 
         with ThreadPoolExecutor(1 if packs_fast() else WRITERS) as pool:
             written = [pool.submit(write, name) for name in images]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import SimpleITK as sitk
 
 from ParetoSegLib.core import images
 from ParetoSegLib.core.errors import OutputError
-from ParetoSegLib.core.images import read_image, write_image
+from ParetoSegLib.core.geometry import Grid
+from ParetoSegLib.core.images import read_image, write_array, write_image
 
 
 def image(dtype: type = np.float32, seed: int = 0) -> sitk.Image:
@@ -55,6 +57,20 @@ def test_thin_images_have_itks_header_too(shape: tuple[int, int, int], tmp_path:
         gzip.decompress((tmp_path / f"{name}.nii.gz").read_bytes()) for name in ("ours", "itks")
     )
     assert ours == itks
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+@pytest.mark.parametrize("flips", [(), (0,), (1, 2)])
+def test_an_array_of_any_strides_gives_the_file_of_its_image(
+    flips: tuple[int, ...], suffix: str, tmp_path: Path
+) -> None:
+    whole = image()
+    view = np.flip(sitk.GetArrayFromImage(whole), flips).transpose(0, 2, 1)
+    grid = replace(Grid.of(whole), shape=view.shape)
+    write_array(view, grid, tmp_path / f"array{suffix}")
+    write_image(grid.image(np.ascontiguousarray(view)), tmp_path / f"image{suffix}")
+    files = [(tmp_path / f"{name}{suffix}").read_bytes() for name in ("array", "image")]
+    assert files[0] == files[1]
 
 
 def test_other_readers_agree(tmp_path: Path) -> None:

@@ -182,11 +182,11 @@ def test_a_failure_leaves_the_earlier_result(tmp_path: Path, monkeypatch) -> Non
     write_result(painted(), folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
 
-    def full_disk(image: sitk.Image, path: Path) -> None:
+    def full_disk(array: np.ndarray, grid: Grid, path: Path) -> None:
         if "confidence" in path.name:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "write_image", full_disk)
+    monkeypatch.setattr(export, "write_array", full_disk)
     with pytest.raises(OutputError, match="space left"):
         write_result(painted(THREE), folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before

@@ -224,6 +224,22 @@ def test_a_head_start_changes_nothing(
         np.testing.assert_array_equal(again.membership[region], result.membership[region])
 
 
+def test_what_a_head_start_has_done_is_not_done_again(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _files(tmp_path / "case")
+    begun = HeadStart(files)
+
+    def again(*arguments: object, **named: object) -> None:
+        raise AssertionError("it was done already")
+
+    for name in ("read_case", "prepare"):
+        monkeypatch.setattr(f"ParetoSegLib.pipeline.{name}", again)
+    assert make_ready(files, model, head_start=begun).take().presence == (True,) * 4
+    with pytest.raises(AssertionError, match="already"):
+        make_ready(files, model, head_start=begun)
+
+
 def test_a_head_start_with_a_sequence_too_many(tmp_path: Path) -> None:
     """What was prepared shows the network an image that it has never seen: it is not used."""
     files = _files(tmp_path / "case", ("t1c", "t2f"))

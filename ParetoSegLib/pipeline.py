@@ -37,6 +37,7 @@ from ParetoSegLib.model.backends.conversion_cache import is_stored
 from ParetoSegLib.model.deferred import DeferredNetwork, deferred_model
 from ParetoSegLib.model.description import ModelDescription
 from ParetoSegLib.model.inference import choose_device, predict_logits
+from ParetoSegLib.model.networks import window_step
 from ParetoSegLib.model.way_back import restore
 from ParetoSegLib.review.result import Result
 
@@ -139,7 +140,7 @@ def load(folder: Path) -> Model:
             f"The model {description.name} wants images normalised by "
             f"{description.normalisation!r}, which this program does not do; update it."
         )
-    if not is_stored(network.identity, description.patch):
+    if not is_stored(network.identity, None if _step(description) else description.patch):
         network.whole  # noqa: B018
     return Model(description, network, file_hash(folder / "model.json"))
 
@@ -275,6 +276,7 @@ def segment_ready(
             tta=options.tta,
             progress=within,
             backend=options.backend,
+            step=_step(description),
         )
     del prepared
     with clock.stage("restoring"):
@@ -336,6 +338,10 @@ def _ready(
         done = ("reading",) if ahead is None else ("reading", "preparing")
         clock.seconds.update({stage: begun.seconds[stage] for stage in done})
     return Ready(case if keep_voxels else case.without_voxels(), prepared, clock.seconds, unknown)
+
+
+def _step(description: ModelDescription) -> int:
+    return window_step(description.network, description.network_arguments)
 
 
 def _calibrated(

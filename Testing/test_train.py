@@ -116,6 +116,25 @@ def test_fine_tuning_begins_where_a_model_ended(finished, patients, tmp_path):
     assert before.training["started_from"] is None
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_fixed_norms_keep_the_statistics_of_the_first_patches(trained, patients, tmp_path):
+    """With a learning rate of almost nothing, what the run ends with is what it began with."""
+    half = "network.arguments={filters: [4, 8, 8], refine: 4, fixed_norms: %s}"
+    common = ["--data", str(patients), "--device", "cpu", "--max-steps", "1", *FROZEN]
+    common += ["patch=[32,32,32]", "precision=fp32", "network.name=HalfUNet"]
+    if trained:
+        loose = ["--output", str(tmp_path / "loose"), *common, half % "false"]
+        assert run(train.main, loose) == DONE
+        common += ["--start-from", str(tmp_path / "loose" / "model")]
+    assert run(train.main, ["--output", str(tmp_path / "run"), *common, half % "true"]) == DONE
+    description, network = load_model(tmp_path / "run" / "model")
+    assert description.network_arguments["fixed_norms"] is True
+    scales = [v for k, v in network.state_dict().items() if k.endswith("norm1.weight")]
+    assert scales
+    assert all((scale > 0).all() and not torch.allclose(scale, scale[0]) for scale in scales)
+    assert (description.training["started_from"] is None) is not trained
+
+
 def test_fine_tuning_at_another_spacing_is_refused(finished, patients, tmp_path, capsys):
     arguments = command(patients, tmp_path / "run", "preprocessing.spacing_mm=[1,1,2]")
     assert run(train.main, [*arguments, "--start-from", str(finished / "model")]) == FAILED

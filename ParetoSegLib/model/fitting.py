@@ -24,11 +24,16 @@ from ParetoSegLib.model.calibrating import calibrate, stop_if
 from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.card import model_card
 from ParetoSegLib.model.description import ModelDescription, usual_assessable
+from ParetoSegLib.model.fixed_norm import fix_norms
 from ParetoSegLib.model.folder import DESCRIPTION, load_model, save_model
 from ParetoSegLib.model.networks import PresenceNetwork, build_network
+from ParetoSegLib.model.patches import draw_patch
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
 from ParetoSegLib.model.training_settings import NetworkSettings, TrainingSettings
+
+PATCHES_OF_NORMS = 40
+"""Over so many patches the statistics of a norm are taken."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,27 @@ class Start:
     """A trained model to begin a run with.
 
     Args:
-        weights: the state of its network.
+        network: with its weights.
         origin: its name and the SHA-256 of its ``model.json``, for the new model's provenance.
+        norms_to_fix: whether the run's network has fixed norms and this one has not yet.
     """
 
-    weights: Mapping[str, torch.Tensor]
+    network: PresenceNetwork
     origin: Mapping[str, str]
+    norms_to_fix: bool = False
+
+    @property
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """The state of its network."""
+        return self.network.state_dict()
 
 
 def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettings, Start]:
     """Settings with the network of a model folder, and its weights.
 
-    A HalfUNet without details can become one with them, where the settings ask for that and for
-    nothing else that is new: it then begins with the same answers.
+    A HalfUNet can gain details and fixed norms where the settings ask for them, and nothing else
+    that is new. With details it begins with the same answers; the statistics that its norms keep
+    are taken from the run's first patches.
 
     Raises:
         ModelFolderError: the folder is not a whole model.
@@ -70,8 +83,14 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
     if settings.network.name == kind.name == "HalfUNet" and wanted and not _details(kind):
         kind = replace(kind, arguments={**kind.arguments, "details": wanted})
         network = _with_details(kind, network, settings.seed)
+    to_fix = kind.name == settings.network.name == "HalfUNet" and (
+        bool(settings.network.arguments.get("fixed_norms")) > bool(kind.arguments["fixed_norms"])
+    )
+    if to_fix:
+        kind = replace(kind, arguments={**kind.arguments, "fixed_norms": True})
     origin = {"name": description.name, "fingerprint": file_hash(folder / DESCRIPTION)}
-    return replace(settings, network=kind), Start(network.state_dict(), origin)
+    assert isinstance(network, PresenceNetwork)
+    return replace(settings, network=kind), Start(network, origin, to_fix)
 
 
 def _details(kind: NetworkSettings) -> int:
@@ -130,7 +149,7 @@ def fit(
     training, validation, calibration = (
         [cached[name] for name in part if name in cached] for part in parts
     )
-    weights = start.weights if start else None
+    weights = _first_weights(settings, start, training)
     run = Run(settings, training, validation, folder, processes, weights)
     if go_on:
         resume(run)
@@ -146,6 +165,47 @@ def fit(
         _save(settings, outcome, values, levels, folder, wanted, parts, cached, processes, origin)
     processes.wait()
     return outcome
+
+
+def _first_weights(
+    settings: TrainingSettings, start: Start | None, training: Sequence[CachedCase]
+) -> Mapping[str, torch.Tensor] | None:
+    """What a run begins with: a trained model's weights, or none for random ones.
+
+    Fixed norms need statistics to keep, be the weights before them trained or random: without
+    any, each layer of a fresh network would pass on less than it got.
+    """
+    wanted = bool(settings.network.arguments.get("fixed_norms"))
+    if start is None and wanted:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(settings.seed, "weights"))
+            kind = settings.network
+            loose = {**kind.arguments, "fixed_norms": False}
+            start = Start(build_network(kind.name, loose, kind.prior), {}, norms_to_fix=True)
+    if start is None:
+        return None
+    if start.norms_to_fix and training:
+        _fix_norms(start.network, training, settings)
+    return start.weights
+
+
+def _fix_norms(
+    network: PresenceNetwork, training: Sequence[CachedCase], settings: TrainingSettings
+) -> None:
+    """Give a network fixed norms, with the statistics of patches as the run draws them."""
+    s = settings
+    patches = [
+        draw_patch(
+            training,
+            index,
+            derive_seed(s.seed, "norms"),
+            s.patch,
+            s.sampling,
+            s.augmentation if s.augment else None,
+        )
+        for index in range(PATCHES_OF_NORMS)
+    ]
+    fix_norms(network, [(p.images[None], p.presence[None]) for p in patches])
 
 
 def _prepare(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 import torch
 
 from ParetoSegLib.core.errors import DeviceError, ModelFolderError
-from ParetoSegLib.core.geometry import grown
+from ParetoSegLib.core.geometry import bounding_box, grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.model.backends.interface import Backend, choose_backend
 from ParetoSegLib.model.backends.pytorch import TorchBackend
@@ -27,6 +28,8 @@ from ParetoSegLib.model.means import CPU, Means, cpu_means, fewer_means, first_m
 from ParetoSegLib.model.windows import (
     Sides,
     Stitcher,
+    Whole,
+    few_windows,
     gaussian_weight,
     most_windows,
     padding,
@@ -41,6 +44,9 @@ logger = logging.getLogger(__name__)
 RIM_VOXELS = 2
 """How far outside the mask tumour may reach: the mask's edge is drawn through partial volumes, but
 there is none in the air, whatever a network makes of padding."""
+
+MOST_VOXELS = {True: 6_000_000, False: 16_000_000}
+"""Of a window whose size is free, on a CPU and on a GPU."""
 
 FLIPS = tuple(axes for axes in product((False, True), repeat=3))
 """The eight mirror images of a volume."""
@@ -76,6 +82,7 @@ def predict_logits(
     progress: Callable[[float], None] | None = None,
     batch: int | None = None,
     backend: str = "torch",
+    step: int = 0,
 ) -> Logits:
     """Slide a network over the box around ``mask`` and blend what it says.
 
@@ -100,6 +107,8 @@ def predict_logits(
         batch: windows at once; by default 4 on a GPU and 1 on a CPU, where more gain nothing.
         backend: ``auto``, ``torch`` or ``openvino``, see ``choose_backend``. Where ``auto`` finds
             that OpenVINO cannot run the network, PyTorch does and ``notes`` says so.
+        step: from ``window_step``. Above 0, windows are as few and large as memory allows; where
+            they do not fit, those of ``patch`` are taken and ``notes`` says so.
 
     Raises:
         DeviceError: even one window does not fit into the memory there is, or the backend that
@@ -111,57 +120,37 @@ def predict_logits(
     device = torch.device(device)
     chosen = choose_backend(backend, device)
     report = progress or (lambda fraction: None)
-    box = scanned_box(mask, patch)
-    if box is None:
+    tight = bounding_box(mask)
+    if tight is None:
         report(1.0)
         values = np.full((len(REGIONS), *mask.shape), OUTSIDE_LOGIT, np.float32)
         note = "The head mask is empty, so nothing was looked at."
         return Logits(values, describe_device(device), f"torch {torch.__version__}", (note,))
-    pads = padding(_shape(mask[box]), patch)
-    seen, scanned = mask[box], images[(slice(None), *box)]
-    if any(before or after for before, after in pads):
-        seen, scanned = np.pad(seen, pads), np.pad(scanned, ((0, 0), *pads))
-    windows = [w for w in scan_windows(_shape(seen), patch, overlap) if seen[w].any()]
 
-    means = first_means(chosen, device, batch)
-    # In half precision on a GPU, unless single was asked for; a CPU adds no faster in half.
-    half_sums = device.type != "cpu" and half is not False
-    most = most_windows(patch, overlap)
-    weight = gaussian_weight(patch)
+    def look(window: Sides, may_shrink: bool) -> Logits:
+        scan = _Scan(network, images, presence, mask, window, overlap, half, tta)
+        scan.means = first_means(chosen, device, batch)
+        scan.strict, scan.any_window = backend == "openvino", bool(step)
+        scan.may_shrink = may_shrink
+        return scan.logits(report)
 
-    def stitcher(where: torch.device) -> Stitcher:
-        return Stitcher(len(REGIONS), _shape(seen), weight, where, half_sums, most)
-
-    flips = FLIPS if tta else FLIPS[:1]
-    work = _Scan(network, scanned, presence, windows, patch, half, flips, stitcher, means)
-    work.strict = backend == "openvino"
+    if not step:
+        return look(patch, False)
+    most = MOST_VOXELS[device.type == "cpu"]
+    large = few_windows(_shape(mask[tight]), step, overlap, most)
+    may_shrink = math.prod(large) > math.prod(patch)
     try:
-        found = work.finish(report)
-        if work.was_half and not np.isfinite(found).all():
-            work.note("Half precision gave values that are not numbers; went on in single.")
-            half_sums = False
-            work.start_over()
-            found = work.finish(report)
-    finally:
-        work.close()
-        if work.means.device != device:
-            _try_to_move(whole(network), device)
-    if not np.isfinite(found).all():
-        raise ModelFolderError(
-            "The network gives values that are not numbers for this case; its weights are damaged "
-            "or its training failed, so choose another model."
-        )
-    inner = tuple(
-        slice(before, before + extent.stop - extent.start)
-        for (before, _), extent in zip(pads, box, strict=True)
-    )
-    found = found[(slice(None), *inner)]
-    np.copyto(found, np.float32(OUTSIDE_LOGIT), where=~grown(mask[box], RIM_VOXELS))
-    if found.shape[1:] != mask.shape:
-        values = np.full((len(REGIONS), *mask.shape), OUTSIDE_LOGIT, np.float32)
-        values[(slice(None), *box)] = found
-        found = values
-    return Logits(found, describe_device(work.means.device), work.described, tuple(work.notes))
+        return look(large, may_shrink)
+    except _TooLarge as error:
+        note = str(error)
+    # Outside the handler: the exception's frames hold the very tensors that did not fit.
+    logger.warning(note)
+    found = look(patch, False)
+    return replace(found, notes=(note, *found.notes))
+
+
+class _TooLarge(Exception):
+    """Memory ran out with windows that could be smaller; the message says so."""
 
 
 class _Scan:
@@ -172,29 +161,74 @@ class _Scan:
         network: torch.nn.Module | DeferredNetwork,
         images: np.ndarray,
         presence: Sequence[bool],
-        windows: Sequence[tuple[slice, slice, slice]],
+        mask: np.ndarray,
         patch: Sides,
+        overlap: float,
         half: bool | None,
-        flips: Sequence[tuple[bool, ...]],
-        stitcher: Callable[[torch.device], Stitcher],
-        means: Means,
+        tta: bool,
     ) -> None:
+        box = scanned_box(mask, patch)
+        assert box is not None
+        pads = padding(_shape(mask[box]), patch)
+        seen, scanned = mask[box], images[(slice(None), *box)]
+        if any(before or after for before, after in pads):
+            seen, scanned = np.pad(seen, pads), np.pad(scanned, ((0, 0), *pads))
+        self._mask, self._box = mask, box
+        self._inner = tuple(
+            slice(before, before + extent.stop - extent.start)
+            for (before, _), extent in zip(pads, box, strict=True)
+        )
+        self._seen = _shape(seen)
         self._network = network
-        self._images = torch.from_numpy(np.asarray(images, np.float32))
+        self._images = torch.from_numpy(np.asarray(scanned, np.float32))
         self._presence = torch.tensor([[float(p) for p in presence]])
-        self._windows = windows
-        self._patch = patch
+        self._windows = [w for w in scan_windows(self._seen, patch, overlap) if seen[w].any()]
+        self._patch, self._overlap = patch, overlap
         self._half = half
-        self._flips = flips
-        self._make_stitcher = stitcher
-        self._stitcher: Stitcher | None = None
+        self._flips = FLIPS if tta else FLIPS[:1]
+        self._stitcher: Stitcher | Whole | None = None
         self._backend: Backend | None = None
         self._done = 0
-        self.means = means
+        self.means: Means
+        """What it has to make do with; set before anything is run."""
         self.described, self.was_half = "", False
         self.strict = False
         """Whether another backend than the one at hand would be against the user's word."""
+        self.any_window = False
+        """Whether the network takes windows of other sizes, too."""
+        self.may_shrink = False
+        """Whether smaller windows are to be tried before fewer means."""
         self.notes: list[str] = []
+
+    def logits(self, report: Callable[[float], None]) -> Logits:
+        """Do everything; what the network says on the grid of the mask."""
+        device, mask = self.means.device, self._mask
+        # In half precision on a GPU, unless single was asked for; a CPU adds no faster in half.
+        self._half_sums = device.type != "cpu" and self._half is not False
+        try:
+            found = self.finish(report)
+            if self.was_half and not np.isfinite(found).all():
+                self.note("Half precision gave values that are not numbers; went on in single.")
+                self._half_sums = False
+                self.start_over()
+                found = self.finish(report)
+        finally:
+            self.close()
+            if self.means.device != device:
+                _try_to_move(whole(self._network), device)
+        if not np.isfinite(found).all():
+            raise ModelFolderError(
+                "The network gives values that are not numbers for this case; its weights are "
+                "damaged or its training failed, so choose another model."
+            )
+        found = found[(slice(None), *self._inner)]
+        np.copyto(found, np.float32(OUTSIDE_LOGIT), where=~grown(mask[self._box], RIM_VOXELS))
+        if found.shape[1:] != mask.shape:
+            values = np.full((len(REGIONS), *mask.shape), OUTSIDE_LOGIT, np.float32)
+            values[(slice(None), *self._box)] = found
+            found = values
+        described = describe_device(self.means.device)
+        return Logits(found, described, self.described, tuple(self.notes))
 
     def finish(self, report: Callable[[float], None]) -> np.ndarray:
         """Do all windows; the logits of the scanned volume."""
@@ -231,13 +265,15 @@ class _Scan:
             self._backend.close()
             self._backend = None
 
-    def _prepare(self) -> Stitcher:
+    def _prepare(self) -> Stitcher | Whole:
         means = self.means
         if self._backend is None:
             if means.backend == "openvino":
                 from ParetoSegLib.model.backends.openvino_cpu import OpenVINOBackend
 
-                self._backend = OpenVINOBackend(self._network, self._patch, self._half)
+                self._backend = OpenVINOBackend(
+                    self._network, self._patch, self._half, self.any_window
+                )
             else:
                 network = whole(self._network)
                 self._backend = TorchBackend(network, means.device, self._patch, self._half)
@@ -245,12 +281,19 @@ class _Scan:
             self._images = self._images.to(means.device)
             self._presence = self._presence.to(means.device)
         if self._stitcher is None:
-            self._stitcher = self._make_stitcher(means.sums)
+            self._stitcher = self._new_stitcher(means.sums)
         elif self._stitcher.device != means.sums:
             self._stitcher.move(means.sums)
         return self._stitcher
 
-    def _advance(self, stitcher: Stitcher) -> None:
+    def _new_stitcher(self, device: torch.device) -> Stitcher | Whole:
+        if len(self._windows) == 1 and self._patch == self._seen:
+            return Whole(device)
+        most = most_windows(self._patch, self._overlap)
+        weight = gaussian_weight(self._patch)
+        return Stitcher(len(REGIONS), self._seen, weight, device, self._half_sums, most)
+
+    def _advance(self, stitcher: Stitcher | Whole) -> None:
         windows = self._windows[self._done : self._done + self.means.batch]
         images = torch.stack([self._images[(slice(None), *w)] for w in windows])
         presence = self._presence.expand(len(windows), -1)
@@ -277,6 +320,12 @@ class _Scan:
     def _smaller(self, error: BaseException) -> tuple[Means, str] | None:
         """What to go on with after a failure; ``None`` where it is not about the means."""
         if is_out_of_memory(error):
+            if self.may_shrink:
+                where = describe_device(self.means.device)
+                raise _TooLarge(
+                    f"{where} ran out of memory with windows of {_times(self._patch)} voxels; "
+                    "went on with smaller ones."
+                )
             return fewer_means(self.means) or _no_means(self._patch, error)
         if is_unsupported(error, self.means.device):
             return cpu_means(), "Apple's GPU cannot run this network; went on on the CPU."
@@ -296,7 +345,7 @@ class _Scan:
 
 def _no_means(patch: Sides, error: BaseException) -> tuple[Means, str]:
     raise DeviceError(
-        f"There is too little memory for one window of {patch[0]}×{patch[1]}×{patch[2]} voxels; "
+        f"There is too little memory for one window of {_times(patch)} voxels; "
         "close other programs or choose a smaller model."
     ) from error
 
@@ -307,6 +356,10 @@ def _try_to_move(network: torch.nn.Module, device: torch.device) -> None:
     except RuntimeError:
         logger.warning("The network stays on the CPU: it no longer fits on %s.", device)
         network.to(CPU)
+
+
+def _times(sides: Sides) -> str:
+    return "×".join(str(side) for side in sides)
 
 
 def _shape(volume: np.ndarray | torch.Tensor) -> Sides:

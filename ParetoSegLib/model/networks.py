@@ -47,6 +47,8 @@ class NetworkKind:
         tiny: a size that trains within a test.
         halvings: how often the deepest level has halved the patch.
         normalises_windows: has InstanceNorm, which needs more than one voxel at the deepest level.
+        alike_everywhere: says the same of a voxel wherever the window's edge lies, as far as its
+            convolutions do not reach beyond.
     """
 
     build: Callable[[Arguments], nn.Module]
@@ -55,6 +57,7 @@ class NetworkKind:
     tiny: Arguments
     halvings: Callable[[Arguments], int]
     normalises_windows: bool = True
+    alike_everywhere: Callable[[Arguments], bool] = lambda arguments: False
 
 
 def _segresnet(arguments: Arguments) -> nn.Module:
@@ -96,6 +99,7 @@ def _half_unet(arguments: Arguments) -> nn.Module:
         refine=arguments["refine"],
         details=arguments["details"],
         dropout=arguments["dropout"],
+        fixed_norms=arguments["fixed_norms"],
     )
 
 
@@ -174,11 +178,15 @@ NETWORKS: Mapping[str, NetworkKind] = MappingProxyType(
                     "refine": Number(0, 32),
                     "details": Number(0, 8),
                     "dropout": _DROPOUT,
+                    "fixed_norms": Switch(),
                 }
             ),
-            _frozen(filters=(16, 32, 64, 128, 256), refine=16, details=0, dropout=0.0),
-            _frozen(filters=(8, 16, 16), refine=4, details=0, dropout=0.0),
+            _frozen(
+                filters=(16, 32, 64, 128, 256), refine=16, details=0, dropout=0.0, fixed_norms=False
+            ),
+            _frozen(filters=(8, 16, 16), refine=4, details=0, dropout=0.0, fixed_norms=False),
             lambda arguments: len(arguments["filters"]),
+            alike_everywhere=lambda arguments: bool(arguments["fixed_norms"]),
         ),
         "DynUNet": NetworkKind(
             _dynunet,
@@ -335,6 +343,15 @@ def start_from_prior(network: PresenceNetwork, prior: Sequence[float]) -> None:
 def divisor(name: str, arguments: Arguments) -> int:
     """The number that every side of a patch must be a multiple of."""
     return int(2 ** network_kind(name).halvings(check_arguments(name, arguments)))
+
+
+def window_step(name: str, arguments: Arguments) -> int:
+    """What the sides of any window must be multiples of; 0 if it has to be the trained patch.
+
+    Statistics of a window of another size are not those that a network was trained with.
+    """
+    alike = network_kind(name).alike_everywhere(check_arguments(name, arguments))
+    return divisor(name, arguments) if alike else 0
 
 
 def check_patch(name: str, arguments: Arguments, patch: Sequence[int]) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from ParetoSegLib.core.errors import ModelFolderError
+from ParetoSegLib.model.fixed_norm import use_fixed_norms
 
 EIGHT = 8
 """Voxels in a block of two along each axis."""
@@ -41,6 +42,7 @@ class HalfUNet(nn.Module):
         details: channels at full resolution that the correction gets from DynUNet; 0 for none,
             and a network that strides over its input.
         dropout: of DynUNet.
+        fixed_norms: a scale and a shift in place of each InstanceNorm, see ``fixed_norm.py``.
 
     Raises:
         ModelFolderError: there are details and nothing to use them.
@@ -55,6 +57,7 @@ class HalfUNet(nn.Module):
         refine: int,
         details: int = 0,
         dropout: float = 0.0,
+        fixed_norms: bool = False,
     ) -> None:
         super().__init__()
         if details and not refine:
@@ -74,6 +77,8 @@ class HalfUNet(nn.Module):
             dropout=dropout or None,
             deep_supervision=False,
         )
+        if fixed_norms:
+            use_fixed_norms(self.coarse)
         self.refinement: nn.Sequential | None = None
         if refine:
             self.refinement = nn.Sequential(

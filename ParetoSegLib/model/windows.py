@@ -63,6 +63,33 @@ def _strides(patch: Sides, overlap: float) -> list[int]:
     return [max(1, int(side * (1.0 - overlap))) for side in patch]
 
 
+def few_windows(shape: Sides, step: int, overlap: float, most: int) -> Sides:
+    """The window that covers a volume in the fewest steps, with no more than ``most`` voxels.
+
+    One that holds everything, if it may be so large; otherwise the longest side is shared out
+    until it may. A volume's far side is then looked at once instead of once a window.
+
+    Args:
+        shape: voxels along (D, H, W) that have to be covered.
+        step: sides are multiples of it.
+        overlap: of neighbours, as a fraction of the window, in [0, 1).
+        most: voxels of a window; it may have more where one of ``step`` along each axis has.
+    """
+    counts = [1, 1, 1]
+
+    def side(axis: int) -> int:
+        # n windows reach over side · (1 + (n − 1)(1 − overlap)) voxels.
+        share = shape[axis] / (1 + (counts[axis] - 1) * (1 - overlap))
+        return step * max(1, math.ceil(share / step))
+
+    sides = [side(axis) for axis in range(3)]
+    while math.prod(sides) > most and max(sides) > step:
+        longest = max(range(3), key=lambda axis: sides[axis])
+        counts[longest] += 1
+        sides[longest] = side(longest)
+    return (sides[0], sides[1], sides[2])
+
+
 def scanned_box(mask: np.ndarray, patch: Sides) -> Box | None:
     """The box around ``mask``, grown to hold a patch where the volume is large enough.
 
@@ -176,3 +203,27 @@ class Stitcher:
             logits = (sums.float() / self._weights).masked_fill_(unseen, OUTSIDE_LOGIT)
             found[channel] = logits.cpu().numpy()
         return found
+
+
+class Whole:
+    """What a single window says of all there is: nothing to blend, in a fraction of the memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._logits: torch.Tensor | None = None
+
+    def move(self, device: torch.device) -> None:
+        """Take what is kept to another device."""
+        self.device = device
+        self._logits = self._logits.to(device) if self._logits is not None else None
+
+    def add(self, window: Box, logits: torch.Tensor) -> None:
+        """Keep the logits ``(C, D, H, W)`` of the one window."""
+        # A copy: a backend may use its memory again.
+        self._logits = logits.to(self.device, torch.float32, copy=True)
+
+    def result(self) -> np.ndarray:
+        """Logits ``(C, D, H, W)``, float32."""
+        if self._logits is None:
+            raise ValueError("no window has been looked at")
+        return self._logits.cpu().numpy()

@@ -47,3 +47,10 @@ def test_without_being_asked_it_stays_as_it_is(model, settings):
     network = start_from(model, settings)[0].network
     assert network.name == "HalfUNet"
     assert not network.arguments.get("details")
+
+
+def test_a_model_gains_fixed_norms_where_they_are_asked_for(model):
+    settings, start = start_from(model, asked_for(fixed_norms=True))
+    assert start.norms_to_fix
+    assert settings.network.arguments["fixed_norms"]
+    assert not start_from(model, asked_for())[1].norms_to_fix

@@ -15,6 +15,8 @@ from ParetoSegLib.core.errors import DeviceError
 from ParetoSegLib.core.labels import MODALITIES
 from ParetoSegLib.model.backends.conversion_cache import Converted
 
+Sides = tuple[int, int, int]
+
 AGREEMENT = 0.01
 """Both networks' logits may differ by this share of the largest one: what single precision and
 another order of sums make of InstanceNorm was 0.0002 of it, a wrong layer is as large as itself."""
@@ -37,37 +39,43 @@ def openvino() -> Any:
     return openvino
 
 
-def convert(network: torch.nn.Module, patch: tuple[int, int, int]) -> Converted:
-    """Convert a network for windows of one size and check that it gives the same logits.
+def convert(network: torch.nn.Module, patch: Sides | None) -> Converted:
+    """Convert a network and check that it gives the same logits.
 
     Args:
         network: ``(images (1, 4, D, H, W), presence (1, 4)) → logits (1, 3, D, H, W)``, on the
             CPU, in evaluation mode.
-        patch: ``(D, H, W)``.
+        patch: ``(D, H, W)`` of every window; ``None`` for any size, which takes a network with a
+            ``divisor``.
 
     Raises:
         DeviceError: it cannot be converted, or gives other values then.
     """
     ov = openvino()
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn((1, len(MODALITIES), *patch), generator=generator)
-    presence = torch.ones(1, len(MODALITIES))
+    if patch is None:
+        step = network.divisor
+        assert isinstance(step, int)
+        # Another size than the one that was traced shows whether that one was taken for granted.
+        traced_with, checked_with = (2 * step, 2 * step, 2 * step), (step, 3 * step, 2 * step)
+        shape = [1, len(MODALITIES), -1, -1, -1]
+    else:
+        traced_with = checked_with = patch
+        shape = [1, len(MODALITIES), *patch]
+    images, presence = _noise(traced_with)
     try:
         with warnings.catch_warnings(), torch.inference_mode():
-            # The tracer warns of every shape that it takes for fixed; here all shapes are.
+            # The tracer warns of every shape that it may take for fixed.
             warnings.simplefilter("ignore")
             # Without the tracer's own check, which imports half of PyTorch; ours follows.
             traced = torch.jit.trace(network, (images, presence), check_trace=False)
             model = ov.convert_model(
-                traced,
-                example_input=(images, presence),
-                input=[list(images.shape), list(presence.shape)],
+                traced, example_input=(images, presence), input=[shape, list(presence.shape)]
             )
+            images, presence = _noise(checked_with)
             expected = network(images, presence)
         converted = _serialised(ov, model)
-        found = compiled(converted, {"INFERENCE_PRECISION_HINT": "f32"})(
-            [images.numpy(), presence.numpy()]
-        )[0]
+        single = {"INFERENCE_PRECISION_HINT": "f32"}
+        found = compiled(converted, single, checked_with)([images.numpy(), presence.numpy()])[0]
     # Whatever a foreign converter may raise, the original network still runs.
     except Exception as error:
         raise DeviceError(f"OpenVINO cannot convert this network ({_short(error)}).") from error
@@ -77,15 +85,24 @@ def convert(network: torch.nn.Module, patch: tuple[int, int, int]) -> Converted:
     return converted
 
 
-def compiled(converted: Converted, options: dict[str, Any]) -> Any:
-    """An OpenVINO network ready to run on the CPU.
+def compiled(converted: Converted, options: dict[str, Any], window: Sides) -> Any:
+    """An OpenVINO network ready to run on the CPU on windows of one size.
 
     Raises:
         RuntimeError: OpenVINO cannot read or run it.
     """
     core = openvino().Core()
     model = core.read_model(model=converted.layers, weights=converted.weights)
+    shape = [1, len(MODALITIES), *window]
+    if model.input(0).partial_shape.is_dynamic:
+        model.reshape({0: shape})
     return core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", **options})
+
+
+def _noise(sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn((1, len(MODALITIES), *sides), generator=generator)
+    return images, torch.ones(1, len(MODALITIES))
 
 
 def _serialised(ov: Any, model: Any) -> Converted:

@@ -40,8 +40,8 @@ class Converted:
     weights: bytes
 
 
-def entry_of(identity: str, patch: tuple[int, int, int]) -> Path | None:
-    """The folder of a network for one window size; ``None`` where the user has no cache.
+def entry_of(identity: str, patch: tuple[int, int, int] | None) -> Path | None:
+    """The folder of a network for one window size, or for any; ``None`` where there is no cache.
 
     Its name is a hash of the network's identity, the window, the code that builds networks, and
     the versions of all that has a part in the conversion.
@@ -49,13 +49,13 @@ def entry_of(identity: str, patch: tuple[int, int, int]) -> Path | None:
     root = cache_folder()
     if root is None:
         return None
-    told = [FORMAT, identity, list(patch), _code()]
+    told = [FORMAT, identity, list(patch or ()), _code()]
     told += [_version(package) for package in ("openvino", "torch", "monai")]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     return root / "openvino" / digest[:32]
 
 
-def is_stored(identity: str, patch: tuple[int, int, int]) -> bool:
+def is_stored(identity: str, patch: tuple[int, int, int] | None) -> bool:
     """Whether there is an entry, whole or not."""
     entry = entry_of(identity, patch)
     try:
@@ -115,9 +115,12 @@ def _drop_oldest(folder: Path) -> None:
 
 
 def _code() -> str:
-    """The hash of the file that builds networks: their layers may change with their names kept."""
+    """The hash of the files that build networks: layers may change with their names kept."""
+    folder = Path(networks.__file__).parent
+    files = ("networks.py", "refinement.py", "fixed_norm.py")
     try:
-        return hashlib.sha256(Path(networks.__file__).read_bytes()).hexdigest()
+        told = b"".join((folder / name).read_bytes() for name in files)
+        return hashlib.sha256(told).hexdigest()
     except OSError:
         return ParetoSegLib.__version__
 

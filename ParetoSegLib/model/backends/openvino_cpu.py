@@ -19,6 +19,9 @@ from ParetoSegLib.model.deferred import DeferredNetwork, identity_of, whole
 
 CPU = torch.device("cpu")
 
+KEPT = 3
+"""Sizes of the window for which a network stays ready to run."""
+
 PRECISIONS = {None: None, True: "bf16", False: "f32"}
 """What OpenVINO is told; told nothing it takes bf16 where the CPU has instructions for it."""
 
@@ -34,6 +37,7 @@ class OpenVINOBackend:
         network: it is not changed.
         patch: the window.
         half: 16 bits or not; ``None`` for what the CPU does best, which is always the same.
+        any_window: converted once for windows of every size that the network takes.
 
     Raises:
         DeviceError: the network cannot be converted, or OpenVINO cannot run it.
@@ -45,12 +49,14 @@ class OpenVINOBackend:
         network: torch.nn.Module | DeferredNetwork,
         patch: tuple[int, int, int],
         half: bool | None,
+        any_window: bool = False,
     ) -> None:
         ready: dict[tuple[object, ...], Any] = network.__dict__.setdefault("ready_to_run", {})
         key = (identity_of(network), patch, half, torch.get_num_threads())
         if key not in ready:
-            ready.clear()
-            ready[key] = _ready(network, patch, half)
+            while len(ready) >= (KEPT if any_window else 1):
+                ready.pop(next(iter(ready)))
+            ready[key] = _ready(network, patch, half, any_window)
         self._compiled = ready[key]
         self._request = self._compiled.create_infer_request()
         self._type = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -90,28 +96,32 @@ class OpenVINOBackend:
 
 
 def _ready(
-    network: torch.nn.Module | DeferredNetwork, patch: tuple[int, int, int], half: bool | None
+    network: torch.nn.Module | DeferredNetwork,
+    patch: tuple[int, int, int],
+    half: bool | None,
+    any_window: bool,
 ) -> Any:
     options: dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
     if PRECISIONS[half] is not None:
         options["INFERENCE_PRECISION_HINT"] = PRECISIONS[half]
-    entry = entry_of(network.identity, patch) if isinstance(network, DeferredNetwork) else None
+    size = None if any_window else patch
+    entry = entry_of(network.identity, size) if isinstance(network, DeferredNetwork) else None
     kept = read_entry(entry) if entry is not None else None
     try:
         if kept is not None:
             try:
-                return compiled(kept, options)
+                return compiled(kept, options, patch)
             except RuntimeError:
                 kept = None  # written by a build that differs in more than its version
-        fresh = _converted(whole(network), patch)
+        fresh = _converted(whole(network), size)
         if entry is not None:
             write_entry(entry, fresh)
-        return compiled(fresh, options)
+        return compiled(fresh, options, patch)
     except RuntimeError as error:
         raise _failed(error) from error
 
 
-def _converted(network: torch.nn.Module, patch: tuple[int, int, int]) -> Converted:
+def _converted(network: torch.nn.Module, patch: tuple[int, int, int] | None) -> Converted:
     training = network.training
     network.eval().to(CPU)
     try:

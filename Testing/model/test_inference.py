@@ -15,7 +15,7 @@ from ParetoSegLib.core.errors import DeviceError, ModelFolderError
 from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.model.calibration import OUTSIDE_LOGIT
 from ParetoSegLib.model.inference import predict_logits
-from ParetoSegLib.model.networks import build_network, tiny_arguments
+from ParetoSegLib.model.networks import build_network, tiny_arguments, window_step
 from ParetoSegLib.model.precision import Plan, plan_for
 from ParetoSegLib.model.windows import scan_windows, scanned_box
 
@@ -218,6 +218,65 @@ class TestSkipping:
             seen[window] = True
         assert seen.all()
         assert len({str(window) for window in windows}) == len(windows)
+
+
+class TestLargeWindows:
+    """Of a network that says the same wherever the window lies."""
+
+    def test_one_window_holds_everything(self):
+        images, mask = volume((50, 40, 60)), np.zeros((50, 40, 60), bool)
+        mask[10:45, 2:30, 5:55] = True
+        network = Toy()
+        found = predict_logits(network, images, ALL, mask, (16, 16, 16), half=False, step=8)
+        assert network.batches == [1]
+        expected = np.where(grown(mask, 2), images[:3] * 2 - 1, OUTSIDE_LOGIT)
+        # The rim of the mask is looked at as far as the window, which ends on multiples of 8.
+        assert np.array_equal(found.values[:, mask], expected[:, mask])
+        assert (found.values[:, ~grown(mask, 2)] == OUTSIDE_LOGIT).all()
+
+    def test_it_is_what_the_network_says_of_the_whole(self):
+        torch.manual_seed(0)
+        arguments = {**tiny_arguments("HalfUNet"), "fixed_norms": True}
+        network = build_network("HalfUNet", arguments).eval()
+        images = volume((40, 24, 32))
+        found = predict_logits(
+            network, images, ALL, everywhere(images), (16, 16, 16), half=False, step=8
+        )
+        with torch.no_grad():
+            expected = network(torch.from_numpy(images)[None], torch.ones(1, 4))[0].numpy()
+        assert np.array_equal(found.values, expected)
+
+    def test_without_a_step_windows_are_those_it_was_trained_with(self):
+        assert window_step("UNet", {}) == 0
+        assert window_step("HalfUNet", {}) == 0
+        assert window_step("HalfUNet", {"fixed_norms": True}) == 32
+
+    @pytest.mark.parametrize("device", [CPU, OTHER])
+    def test_where_they_do_not_fit_smaller_ones_do(self, device):
+        images, sizes = volume((30, 30, 30)), []
+
+        def function(x, presence):
+            sizes.append(tuple(x.shape[2:]))
+            if x.shape[-1] > 16:
+                raise torch.OutOfMemoryError("out of memory")
+            return x[:, :3] * 2 - 1
+
+        found = predict_logits(
+            Toy(function),
+            images,
+            ALL,
+            everywhere(images),
+            (16, 16, 16),
+            device=device,
+            half=False,
+            batch=1,
+            step=8,
+        )
+        assert sizes[0] == (32, 32, 32)
+        assert set(sizes[1:]) == {(16, 16, 16)}
+        assert np.allclose(found.values, images[:3] * 2 - 1, atol=1e-4)
+        (note,) = found.notes
+        assert "32×32×32 voxels; went on with smaller ones" in note
 
 
 class TestMirroring:

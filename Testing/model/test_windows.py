@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,13 @@ from hypothesis import strategies as st
 from monai.data.utils import compute_importance_map, dense_patch_slices
 
 from ParetoSegLib.model.calibration import OUTSIDE_LOGIT
-from ParetoSegLib.model.windows import Stitcher, gaussian_weight, most_windows, scan_windows
+from ParetoSegLib.model.windows import (
+    Stitcher,
+    few_windows,
+    gaussian_weight,
+    most_windows,
+    scan_windows,
+)
 
 CPU = torch.device("cpu")
 SIDES = st.tuples(*[st.integers(1, 24)] * 3)
@@ -90,3 +98,29 @@ def test_where_nothing_looked_nothing_is_found(half):
     found = stitcher.result()
     assert np.allclose(found[..., :8], 1, atol=1e-3)
     assert (found[..., 8:] == OUTSIDE_LOGIT).all()
+
+
+class TestFewWindows:
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.tuples(*[st.integers(1, 300)] * 3),
+        st.sampled_from([4, 8, 16, 32]),
+        st.floats(0, 0.7),
+        st.integers(1, 20_000_000),
+    )
+    def test_sides_are_multiples_and_windows_no_larger_than_allowed(
+        self, shape, step, overlap, most
+    ):
+        window = few_windows(shape, step, overlap, most)
+        assert all(side % step == 0 for side in window)
+        assert all(side < n + step for n, side in zip(shape, window, strict=True))
+        assert math.prod(window) <= max(most, step**3)
+
+    @given(st.tuples(*[st.integers(1, 200)] * 3), st.floats(0, 0.7))
+    def test_what_fits_is_one_window_hardly_larger_than_it_has_to_be(self, shape, overlap):
+        window = few_windows(shape, 16, overlap, 10**9)
+        assert all(n <= side < n + 16 for n, side in zip(shape, window, strict=True))
+
+    def test_the_longest_side_is_shared_out_first(self):
+        assert few_windows((140, 170, 140), 32, 0.25, 10**7) == (160, 192, 160)
+        assert few_windows((140, 170, 140), 32, 0.25, 4_000_000) == (160, 128, 160)

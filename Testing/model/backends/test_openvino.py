@@ -117,6 +117,25 @@ def test_a_model_folder_is_converted_once(tmp_path: Path, monkeypatch) -> None:
     assert deferred_model(saved(tmp_path / "other", 1))[1].identity != network.identity
 
 
+def test_fixed_norms_are_converted_once_for_windows_of_every_size(monkeypatch) -> None:
+    torch.manual_seed(0)
+    arguments = {**tiny_arguments("HalfUNet"), "fixed_norms": True}
+    network = build_network("HalfUNet", arguments).eval()
+    entries = []
+    monkeypatch.setattr(
+        openvino_cpu, "convert", lambda n, p: entries.append(p) or conversion.convert(n, p)
+    )
+    for shape in ((24, 20, 30), (40, 20, 30)):
+        images = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+        common = (images, ALL, np.ones(shape, bool), PATCH)
+        plain = predict_logits(network, *common, half=False, step=8).values
+        found = predict_logits(network, *common, half=False, backend="openvino", step=8)
+        assert np.abs(found.values - plain).max() < 0.01 * np.abs(plain).max()
+        assert found.notes == ()
+    # Not from a model folder, so there is no cache to convert it into once.
+    assert entries == [None, None]
+
+
 @pytest.mark.parametrize("rehashed", [True, False])
 def test_a_damaged_cache_costs_a_conversion(tmp_path: Path, rehashed: bool) -> None:
     folder = saved(tmp_path / "model")

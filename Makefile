@@ -24,24 +24,32 @@ demo: $(VENV)/.demo
 
 # HEADS holds what is at hand of synthseg-label-maps/ and open-ms/; without them the MNI head is all.
 HEADS ?= heads
-MODEL := model-output
+MODEL ?= model-output
+# To try it out in minutes:  make model MODEL=trial FEWER='--cases 2' SHORTER='steps=5 patch=[64,64,64]'
+FEWER ?=
+SHORTER ?=
 SYNTHESIZE = $(PY) -m ParetoSegLib.synthesize --config Resources/Recipes/patients.yaml \
   --heads $(HEADS) --jobs 2
+UNSEEN = --output $(MODEL)/unseen --raters 3
+TRAIN = $(PY) -m ParetoSegLib.train --data $(MODEL)/patients
+go_on = $(if $(wildcard $(MODEL)/$(1)/checkpoints/last.pt),--resume)
 
 model: $(VENV)/.test
-	$(SYNTHESIZE) --set mixed --output $(MODEL)/patients
-	$(SYNTHESIZE) --set large --output $(MODEL)/patients
-	$(SYNTHESIZE) --set edema --output $(MODEL)/patients
-	$(SYNTHESIZE) --set necrosis --output $(MODEL)/patients
-	$(SYNTHESIZE) --set cysts --output $(MODEL)/patients
-	$(SYNTHESIZE) --set small --output $(MODEL)/patients
-	$(SYNTHESIZE) --set mixed --output $(MODEL)/unseen --cases 12 --seed 2028 --raters 3
-	$(SYNTHESIZE) --set large --output $(MODEL)/unseen --cases 6 --seed 2029 --raters 3
-	$(SYNTHESIZE) --set edema --output $(MODEL)/unseen --cases 6 --seed 2030 --raters 3
-	$(SYNTHESIZE) --set small --output $(MODEL)/unseen --cases 6 --seed 2034 --raters 3
-	$(PY) -m ParetoSegLib.train --data $(MODEL)/patients --output $(MODEL)/run \
-	  --config Resources/Recipes/network.yaml $(if $(wildcard $(MODEL)/run/checkpoints/last.pt),--resume)
-	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/run/model --data $(MODEL)/unseen \
+	$(SYNTHESIZE) --set mixed --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set large --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set edema --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set necrosis --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set cysts --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set small --output $(MODEL)/patients $(FEWER)
+	$(SYNTHESIZE) --set mixed $(UNSEEN) --cases 12 --seed 2028 $(FEWER)
+	$(SYNTHESIZE) --set large $(UNSEEN) --cases 6 --seed 2029 $(FEWER)
+	$(SYNTHESIZE) --set edema $(UNSEEN) --cases 6 --seed 2030 $(FEWER)
+	$(SYNTHESIZE) --set small $(UNSEEN) --cases 6 --seed 2034 $(FEWER)
+	$(TRAIN) --output $(MODEL)/run --config Resources/Recipes/network.yaml \
+	  $(call go_on,run) $(SHORTER)
+	$(TRAIN) --output $(MODEL)/last --config Resources/Recipes/last_stage.yaml \
+	  --start-from $(MODEL)/run/model $(call go_on,last) $(SHORTER)
+	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/last/model --data $(MODEL)/unseen \
 	  --output $(MODEL)/calibrated --largest-move 0.5
 
 # Slicer's libraries stay out of the processes of the other tests.

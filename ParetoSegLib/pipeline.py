@@ -86,6 +86,8 @@ class SegmentOptions:
         tta: average over mirrored copies: eight times the work.
         backend: ``auto``, ``torch`` or ``openvino``.
         half: compute in 16 bits, or not; ``None`` for whichever is faster.
+        trained_windows: windows of the size that the model was trained with, though it could take
+            the head at once: to compare with.
     """
 
     device: str = "auto"
@@ -93,6 +95,7 @@ class SegmentOptions:
     tta: bool = False
     backend: str = "auto"
     half: bool | None = None
+    trained_windows: bool = False
 
 
 class Ready:
@@ -276,7 +279,7 @@ def segment_ready(
             tta=options.tta,
             progress=within,
             backend=options.backend,
-            step=_step(description),
+            step=0 if options.trained_windows else _step(description),
         )
     del prepared
     with clock.stage("restoring"):

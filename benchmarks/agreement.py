@@ -2,8 +2,8 @@
 
     python benchmarks/agreement.py --model MODEL CASE [CASE …] --output agreement.json
 
-The reference is PyTorch in single precision with half overlapping windows; the fast path is what
-`predict` does by default. Speed counts for nothing where a lesion is lost.
+The reference is PyTorch in single precision with half overlapping windows of the trained size; the
+fast path is what `predict` does by default. Speed counts for nothing where a lesion is lost.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def main() -> None:
     options = parser.parse_args()
     model = load(options.model)
     quick = SegmentOptions(device=options.device, backend=options.backend)
-    careful = SegmentOptions(device="cpu", backend="torch", overlap=0.5, half=False)
+    careful = SegmentOptions(
+        device="cpu", backend="torch", overlap=0.5, half=False, trained_windows=True
+    )
 
     rows = []
     cases = [files for folder in options.folders for files in find_cases(folder)[1]]

@@ -158,10 +158,12 @@ def run_imports(options: argparse.Namespace) -> None:
     from ParetoSegLib.model.backends.interface import choose_backend
     from ParetoSegLib.model.deferred import deferred_model
     from ParetoSegLib.model.devices import choose_device
+    from ParetoSegLib.model.networks import window_step
 
     del ParetoSegLib
     description, network = deferred_model(options.model)
-    if not is_stored(network.identity, description.patch):
+    any_size = window_step(description.network, description.network_arguments)
+    if not is_stored(network.identity, None if any_size else description.patch):
         import_module("ParetoSegLib.model.refinement")
     if choose_backend(options.backend, choose_device(options.device)) == "openvino":
         openvino()

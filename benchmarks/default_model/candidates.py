@@ -68,6 +68,13 @@ GROUPS = {
             ),
         ),
         Candidate(
+            "HalfUNet 16–256 with details, fixed norms",
+            (
+                "network.arguments={filters: [16, 32, 64, 128, 256], refine: 16, details: 4, "
+                "dropout: 0.0, fixed_norms: true}",
+            ),
+        ),
+        Candidate(
             "HalfUNet 24–192 with details",
             (
                 "network.arguments={filters: [24, 48, 96, 160, 192], refine: 16, details: 4, "

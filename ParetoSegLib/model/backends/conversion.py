@@ -53,8 +53,7 @@ def convert(network: torch.nn.Module, patch: Sides | None) -> Converted:
     """
     ov = openvino()
     if patch is None:
-        step = network.divisor
-        assert isinstance(step, int)
+        step: int = network.divisor  # type: ignore[assignment]
         # Another size than the one that was traced shows whether that one was taken for granted.
         traced_with, checked_with = (2 * step, 2 * step, 2 * step), (step, 3 * step, 2 * step)
         shape = [1, len(MODALITIES), -1, -1, -1]

@@ -23,7 +23,7 @@ from ParetoSegLib.model.calibration import (
     draw_samples,
     fit_calibration,
 )
-from ParetoSegLib.model.detection_levels import Spot, find_spots, fit_peaks
+from ParetoSegLib.model.detection_levels import Spot, find_spots, fit_peaks, fit_slopes
 from ParetoSegLib.model.levels import VolumeSample, fit_levels
 from ParetoSegLib.model.training import Progress, Report
 from ParetoSegLib.model.training_settings import TrainingSettings
@@ -77,7 +77,8 @@ def calibrate(
             full.append((files, case, logits.astype(np.float16)))
     report(Progress("calibrate", len(turns), len(turns)))
     values = fit_calibration(samples, largest_move) if samples else Calibration.identity()
-    values = values.with_peaks(fit_peaks(spots))
+    slopes = fit_slopes(spots)
+    values = values.with_peaks(fit_peaks(spots, slopes), slopes)
     volumes: dict[str, list[VolumeSample]] = {region: [] for region in REGIONS}
     for files, case, logits in full:
         key = presence_key([m for m, t in zip(MODALITIES, case.presence, strict=True) if t])

@@ -22,7 +22,7 @@ from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.geometry import grown
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.core.seeds import derive_seed
-from ParetoSegLib.measure.doubt import doubt_spots
+from ParetoSegLib.measure.doubt import LEVELS, SLOPES, doubt_spots
 from ParetoSegLib.method.fuzzy import nest
 from ParetoSegLib.model.ranges import Number
 
@@ -41,11 +41,15 @@ PRESENCE_KEYS = frozenset(
 OUTSIDE_LOGIT = -15.0
 """Where no window looked: nothing there, whatever the calibration."""
 
-DETECTION = (0.5, 0.98)
-"""The range of detection levels: a spot is a part of {membership ≥ ½}, and none is ever certain."""
+DETECTION = (0.02, 0.98)
+"""The range of detection levels; below ½ a level says something of smaller spots than typical."""
+
+NO_DOUBT = (0.5, 0.0)
+"""The level that every spot reaches."""
 
 SCALES = (0.1, 10.0)
 SHIFTS = (-10.0, 10.0)
+STORED_SLOPES = (0.0, SLOPES[1] * SCALES[1])
 
 FARTHEST_OUTSIDE = -6.0
 """Calibrated logit that an untouched voxel must stay below (membership 0.0025), or a shift fitted
@@ -68,16 +72,17 @@ class Calibration:
 
     Args:
         values: presence key or ``"any"`` → region → (scale, shift); ``"any"`` has every region.
-        detection: presence key → region → the membership that a small spot must reach to be a
-            lesion; ½, which every spot reaches, where there is none. As with ``values``, ``"any"``
-            holds for every set of sequences that has no entry of its own.
+        detection: presence key → region → the membership that a spot of typical size must reach to
+            be a lesion, and by how many logits less for each e-fold of its volume; ½, which every
+            spot reaches, and 0 where there is none. As with ``values``, ``"any"`` holds for every
+            set of sequences that has no entry of its own.
 
     Raises:
         ModelFolderError: unknown key, missing region, or a number out of range.
     """
 
     values: Mapping[str, Mapping[str, tuple[float, float]]]
-    detection: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    detection: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.values.get(ANY, {})) != set(REGIONS):
@@ -93,13 +98,14 @@ class Calibration:
             for region, (scale, shift) in regions.items():
                 _check_pair(f"The calibration of {region!s:.20} for {key}", region, scale, shift)
         for key, levels in self.detection.items():
-            for region, level in levels.items():
+            for region, (level, slope) in levels.items():
                 if region not in self.values.get(key, {}):
                     raise ModelFolderError(
                         f"There is a detection level of {region!s:.20} for {key!s:.60} without a "
                         "calibration."
                     )
                 Number(*DETECTION).check(f"The detection level of {region} for {key}", level)
+                Number(*STORED_SLOPES).check(f"The slope of {region} for {key}", slope)
 
     @classmethod
     def identity(cls) -> Calibration:
@@ -110,12 +116,12 @@ class Calibration:
         """Scale and shift of a region for a set of sequences."""
         return self.values.get(key, {}).get(region) or self.values[ANY][region]
 
-    def level(self, key: str, region: str) -> float:
-        """The membership that a spot must reach to be a lesion."""
+    def level(self, key: str, region: str) -> tuple[float, float]:
+        """What a spot of typical size must reach, and its slope; see ``measure/doubt.py``."""
         for own in (key, ANY):
             if region in self.values.get(own, {}):
-                return self.detection.get(own, {}).get(region, DETECTION[0])
-        return DETECTION[0]
+                return self.detection.get(own, {}).get(region, NO_DOUBT)
+        return NO_DOUBT
 
     def apply(self, logits: Array, key: str) -> Array:
         """Calibrated, nested membership.
@@ -150,23 +156,34 @@ class Calibration:
         Returns:
             ``membership``, still nested.
         """
-        if any(self.level(key, region) > DETECTION[0] for region in REGIONS):
+        levels = [self.level(key, region) for region in REGIONS]
+        if any(level != NO_DOUBT for level in levels):
             et, tc, wt = membership
-            for region, values in zip(REGIONS, membership, strict=True):
-                doubt_spots(values, self.level(key, region), voxel_mm3)
+            for (level, slope), values in zip(levels, membership, strict=True):
+                doubt_spots(values, level, voxel_mm3, slope)
             np.minimum(et, tc, out=et)
             np.maximum(wt, tc, out=wt)
         return membership
 
-    def with_peaks(self, logits: Mapping[tuple[str, str], float]) -> Calibration:
-        """The same with detection levels: what these logits become, by key and region."""
-        detection: dict[str, dict[str, float]] = {}
+    def with_peaks(
+        self, logits: Mapping[tuple[str, str], float], slopes: Mapping[str, float] | None = None
+    ) -> Calibration:
+        """The same with detection levels: what these logits become, by key and region.
+
+        Args:
+            logits: from ``fit_peaks``.
+            slopes: by region, from ``fit_slopes``, of uncalibrated logits.
+        """
+        detection: dict[str, dict[str, tuple[float, float]]] = {}
         for (key, region), logit in logits.items():
             scale, shift = self.pair(key, region)
+            slope = min(scale * (slopes or {}).get(region, 0.0), STORED_SLOPES[1])
             level = 1 / (1 + math.exp(-(scale * logit + shift)))
             level = min(max(level, DETECTION[0]), DETECTION[1])
-            if level > DETECTION[0] and region in self.values.get(key, {}):
-                detection.setdefault(key, {})[region] = level
+            if slope == 0.0:
+                level = max(level, LEVELS[0])
+            if (level, slope) != NO_DOUBT and region in self.values.get(key, {}):
+                detection.setdefault(key, {})[region] = (level, slope)
         return replace(self, detection=detection)
 
     def to_json(self) -> dict[str, Any]:
@@ -178,7 +195,10 @@ class Calibration:
 
     def _own_level(self, key: str, region: str) -> list[float]:
         levels = self.detection.get(key, {})
-        return [levels[region]] if region in levels else []
+        if region not in levels:
+            return []
+        level, slope = levels[region]
+        return [level, slope] if slope else [level]
 
     @classmethod
     def from_json(cls, tree: object) -> Calibration:
@@ -190,18 +210,19 @@ class Calibration:
         if not isinstance(tree, dict) or not all(isinstance(v, dict) for v in tree.values()):
             raise ModelFolderError("The calibration must hold regions for each set of sequences.")
         values: dict[str, dict[str, tuple[float, float]]] = {}
-        detection: dict[str, dict[str, float]] = {}
+        detection: dict[str, dict[str, tuple[float, float]]] = {}
         for key, regions in tree.items():
             values[key] = {}
             for region, numbers in regions.items():
-                if not isinstance(numbers, list) or len(numbers) not in (2, 3):
+                if not isinstance(numbers, list) or len(numbers) not in (2, 3, 4):
                     raise ModelFolderError(
-                        f"The calibration of {region!s:.20} for {key!s:.60} must be two or three "
-                        "numbers: scale, shift and a lesion's least peak."
+                        f"The calibration of {region!s:.20} for {key!s:.60} must be two to four "
+                        "numbers: scale, shift, a lesion's least peak, how that falls with size."
                     )
                 values[key][region] = (numbers[0], numbers[1])
-                if len(numbers) == 3:
-                    detection.setdefault(key, {})[region] = numbers[2]
+                if len(numbers) > 2:
+                    slope = numbers[3] if len(numbers) == 4 else 0.0
+                    detection.setdefault(key, {})[region] = (numbers[2], slope)
         return cls(values, detection)
 
 

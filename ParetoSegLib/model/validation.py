@@ -12,6 +12,7 @@ import torch
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.model.cache import CachedCase
 from ParetoSegLib.model.inference import predict_logits
+from ParetoSegLib.model.networks import window_step
 from ParetoSegLib.model.processes import Processes
 from ParetoSegLib.model.training_settings import TrainingSettings
 
@@ -80,4 +81,5 @@ def case_logits(
         overlap=settings.validation.overlap,
         device=device,
         half=half,
+        step=window_step(settings.network.name, settings.network.arguments),
     ).values

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ParetoSegLib.core.geometry import Grid
-from ParetoSegLib.measure.doubt import LARGEST_MM3, doubt_spots
+from ParetoSegLib.measure.doubt import LARGEST_MM3, TYPICAL_MM3, doubt_spots, level_for
 from ParetoSegLib.measure.lesions import find_lesions
 
 SHAPE = (14, 16, 30)
@@ -74,3 +74,24 @@ def test_what_is_large_is_not_doubted(voxel_mm3):
     voxels = int((field[..., :15] >= 0.5).sum())
     held = doubt_spots(field.copy(), 0.8, voxel_mm3)[..., :15].max() < 0.5
     assert held == (voxels * voxel_mm3 <= LARGEST_MM3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    level=st.floats(0.05, 0.97),
+    slope=st.floats(0.1, 3),
+    volumes=st.tuples(st.floats(1, 500), st.floats(1, 500)),
+)
+def test_a_larger_spot_needs_no_more_and_all_need_what_is_possible(level, slope, volumes):
+    small, large = (level_for(v, level, slope) for v in sorted(volumes))
+    assert 0.5 <= large <= small <= 0.98
+    assert level_for(TYPICAL_MM3, level, slope) == pytest.approx(max(level, 0.5))
+
+
+def test_of_two_spots_with_one_peak_the_larger_is_kept():
+    field = np.zeros(SHAPE, np.float32)
+    field[4:9, 4:9, 3:8] = 0.8
+    field[4:6, 4:6, 20:22] = 0.8
+    held = doubt_spots(field.copy(), 0.8, 1.0, slope=0.5)
+    assert held[..., :15].max() == np.float32(0.8)
+    assert held[..., 15:].max() < 0.5

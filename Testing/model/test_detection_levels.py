@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.model.calibration import Calibration
-from ParetoSegLib.model.detection_levels import FEWEST, LOST, Spot, find_spots, fit_peaks
+from ParetoSegLib.model.detection_levels import (
+    FEWEST,
+    LOST,
+    Spot,
+    find_spots,
+    fit_peaks,
+    fit_slopes,
+)
 
 KEY = "t1c"
 peaks = st.floats(0, 10, allow_nan=False, width=16)
@@ -37,7 +44,6 @@ def alone(seen: list[Spot]) -> float:
 @given(spots)
 def test_no_other_level_has_fewer_errors(seen):
     level = alone(seen)
-    assert level >= 0
     trials = [0.0, *(s.peak for s in seen), *(np.nextafter(s.peak, np.inf) for s in seen)]
     assert errors(level, seen) == min(errors(trial, seen) for trial in trials)
 
@@ -79,7 +85,10 @@ def test_spots_are_components_with_their_peak_and_truth():
     hard = np.zeros((6, 8, 9), bool)
     hard[0:2, 0:2, 0:2] = True
     found = find_spots(logits, {"tc": hard}, KEY, 1.0)
-    assert sorted((s.peak, s.real) for s in found) == [(0.5, False), (3.0, True)]
+    assert sorted((s.peak, s.real, s.volume_mm3) for s in found) == [
+        (0.5, False, 2.0),
+        (3.0, True, 8.0),
+    ]
     assert {(s.key, s.region) for s in found} == {(KEY, "tc")}
     assert find_spots(logits, {"tc": hard}, KEY, 300.0) == []
 
@@ -112,8 +121,8 @@ def test_a_calibration_keeps_spots_that_reach_the_logit_and_no_others(scale, shi
 def test_the_core_decides():
     """Enhancement goes with a doubted core; a kept core stays inside the whole tumour."""
     values = {"any": dict.fromkeys(REGIONS, (1.0, 0.0))}
-    doubted_core = Calibration(values, {"any": {"tc": 0.9}})
-    doubted_rest = Calibration(values, {"any": {"wt": 0.95}})
+    doubted_core = Calibration(values, {"any": {"tc": (0.9, 0.0)}})
+    doubted_rest = Calibration(values, {"any": {"wt": (0.95, 0.0)}})
     field = np.zeros((3, 3, 3, 3), np.float32)
     field[:, 1, 1, 1] = (0.8, 0.85, 0.93)
     et, tc, wt = doubted_core.settle(field.copy(), "any", 1.0)[:, 1, 1, 1]
@@ -127,6 +136,82 @@ def test_a_set_of_sequences_that_was_not_seen_takes_the_common_level():
     real = [Spot(KEY, "tc", 3 + p / 10, True) for p in range(20)]
     pair = dict.fromkeys(REGIONS, (1.0, 0.0))
     calibration = Calibration({"any": pair, KEY: pair}).with_peaks(fit_peaks(false + real))
-    assert calibration.level("t1c+t2w", "tc") == calibration.level(KEY, "tc") > 0.5
-    assert calibration.level("t1c+t2w", "wt") == 0.5
+    assert calibration.level("t1c+t2w", "tc") == calibration.level(KEY, "tc") > (0.5, 0.0)
+    assert calibration.level("t1c+t2w", "wt") == (0.5, 0.0)
     assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+sized = st.builds(
+    lambda peaks, volumes, real: [
+        Spot(KEY, "tc", p, r, v) for p, v, r in zip(peaks, volumes, real, strict=True)
+    ],
+    st.lists(peaks, min_size=40, max_size=40),
+    st.lists(st.floats(1, 500), min_size=40, max_size=40),
+    st.permutations([True] * 20 + [False] * 20),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sized)
+def test_no_other_slope_puts_more_pairs_in_order(seen):
+    def in_order(slope):
+        return sum(
+            (a.score(slope) > b.score(slope)) + (a.score(slope) == b.score(slope)) / 2
+            for a in seen
+            for b in seen
+            if a.real and not b.real
+        )
+
+    slope = fit_slopes(seen)["tc"]
+    assert in_order(slope) == max(in_order(trial) for trial in np.arange(0, 2.01, 0.05))
+
+
+def test_where_size_tells_them_apart_it_counts():
+    """Real and false spots with the same peaks: the real ones are larger."""
+    rng = np.random.default_rng(0)
+    same = rng.uniform(0, 4, 60)
+    real = [
+        Spot(KEY, "tc", p, True, v) for p, v in zip(same, rng.uniform(60, 300, 60), strict=True)
+    ]
+    false = [
+        Spot(KEY, "tc", p, False, v) for p, v in zip(same, rng.uniform(2, 20, 60), strict=True)
+    ]
+    slopes = fit_slopes(real + false)
+    assert slopes["tc"] > 0.5
+    assert slopes["wt"] == 0.0
+    level = fit_peaks(real + false, slopes)[KEY, "tc"]
+    kept = [s.real for s in real + false if s.score(slopes["tc"]) >= level]
+    assert sum(kept) >= 55
+    assert len(kept) - sum(kept) <= 8
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_too_few_spots_have_no_slope(few):
+    count = FEWEST - 1 if few else FEWEST
+    spots = [Spot(KEY, "tc", 1.0, bool(n % 2), 1.0 + 99 * (n % 2)) for n in range(2 * count)]
+    assert (fit_slopes(spots)["tc"] == 0.0) is few
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(0.5, 2),
+    shift=st.floats(-0.5, 0.5),
+    logit=st.floats(-1, 3),
+    slope=st.floats(0.05, 2),
+    height=st.floats(0.6, 5),
+    side=st.integers(1, 7),
+)
+def test_a_calibration_keeps_what_scores_enough(scale, shift, logit, slope, height, side):
+    pair = {KEY: dict.fromkeys(REGIONS, (scale, shift)), "any": dict.fromkeys(REGIONS, (1.0, 0.0))}
+    levels = {(KEY, region): logit for region in REGIONS}
+    calibration = Calibration(pair).with_peaks(levels, dict.fromkeys(REGIONS, slope))
+    assert Calibration.from_json(calibration.to_json()) == calibration
+    logits = np.full((3, 12, 12, 12), -9.0, np.float32)
+    logits[:, 2 : 2 + side, 2 : 2 + side, 2 : 2 + side] = height
+    plain = calibration.apply(logits, KEY)
+    reached = float(plain[0].max())
+    kept = bool((calibration.settle(plain.copy(), KEY, 1.0) >= 0.5).any())
+    enough = Spot(KEY, "tc", height, True, float(side**3)).score(slope) - logit
+    bounded = 0.02 < 1 / (1 + np.exp(-(scale * logit + shift))) < 0.98
+    if 0.5 <= reached < 0.97 and abs(enough) > 1e-3 and bounded:
+        assert kept == (enough > 0)

@@ -17,7 +17,11 @@ from ParetoSegLib.model.calibrating import calibrate, stop_if
 from ParetoSegLib.model.description import ModelDescription
 from ParetoSegLib.model.folder import load_model, read_card, save_model
 from ParetoSegLib.model.training import Progress, Report, choose_precision
-from ParetoSegLib.model.training_settings import DataSettings, TrainingSettings
+from ParetoSegLib.model.training_settings import (
+    DataSettings,
+    NetworkSettings,
+    TrainingSettings,
+)
 
 
 def recalibrate(
@@ -61,6 +65,7 @@ def recalibrate(
         data=DataSettings(ignore_labels=ignore_labels),
         preprocessing=PreprocessingSettings(spacing_mm=description.spacing_mm),
         labels=LabelBand(**description.label_band),
+        network=NetworkSettings(description.network, dict(description.network_arguments)),
     )
     held_out: list[tuple[CaseFiles, CachedCase]] = []
     failure: ParetoSegError | None = None

@@ -119,7 +119,7 @@ def train(candidate: Candidate, seed: int, run: Path, given: argparse.Namespace)
         command += ["--resume"] if (run / "checkpoints" / "last.pt").is_file() else []
         command += [f"patch=[{side},{side},{side}]", f"steps={given.steps}"]
         command += [f"max_minutes={given.minutes}", "optimiser.warmup_steps=100"]
-        command += ["data.fractions=[0.94,0.02,0.04]", f"calibrate=[{','.join(SEQUENCES)}]"]
+        command += ["data.fractions=[0.97,0.01,0.02]", f"calibrate=[{','.join(SEQUENCES)}]"]
         command += candidate.settings
         done = subprocess.run([str(part) for part in command], check=False, cwd=ROOT)
         if done.returncode:

@@ -47,9 +47,16 @@ model: $(VENV)/.test
 	$(SYNTHESIZE) --set small $(UNSEEN) --cases 6 --seed 2034 $(FEWER)
 	$(TRAIN) --output $(MODEL)/run --config Resources/Recipes/network.yaml \
 	  $(call go_on,run) $(SHORTER)
-	$(TRAIN) --output $(MODEL)/last --config Resources/Recipes/last_stage.yaml \
-	  --start-from $(MODEL)/run/model $(call go_on,last) $(SHORTER)
-	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/last/model --data $(MODEL)/unseen \
+	$(TRAIN) --output $(MODEL)/fixed --config Resources/Recipes/fixed_norms.yaml \
+	  --start-from $(MODEL)/run/model $(call go_on,fixed) $(SHORTER)
+	$(SYNTHESIZE) --set cysts --output $(MODEL)/hollow $(FEWER)
+	$(SYNTHESIZE) --set large --output $(MODEL)/hollow $(FEWER)
+	$(SYNTHESIZE) --set mixed --output $(MODEL)/hollow --cases 21 $(FEWER)
+	$(SYNTHESIZE) --set necrosis --output $(MODEL)/hollow --cases 10 $(FEWER)
+	$(PY) -m ParetoSegLib.train --data $(MODEL)/hollow --output $(MODEL)/hollow-run \
+	  --config Resources/Recipes/hollow.yaml --start-from $(MODEL)/fixed/model \
+	  $(call go_on,hollow-run) $(SHORTER)
+	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/hollow-run/model --data $(MODEL)/unseen \
 	  --output $(MODEL)/calibrated --largest-move 0.5
 
 # Slicer's libraries stay out of the processes of the other tests.

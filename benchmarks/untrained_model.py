@@ -15,7 +15,7 @@ from ParetoSegLib.model.description import ModelDescription, usual_assessable
 from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.networks import build_network
 
-RECIPE = Path(__file__).parents[1] / "Resources" / "Recipes" / "last_stage.yaml"
+RECIPE = Path(__file__).parents[1] / "Resources" / "Recipes" / "fixed_norms.yaml"
 TINY: dict[str, Any] = {"channels": [4, 8], "num_res_units": 0, "dropout": 0.0}
 
 

@@ -82,7 +82,7 @@ class SegmentOptions:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        overlap: of neighbouring windows, as a fraction of the patch.
+        overlap: of neighbouring windows, as a fraction of each, where there are several.
         tta: average over mirrored copies: eight times the work.
         backend: ``auto``, ``torch`` or ``openvino``.
         half: compute in 16 bits, or not; ``None`` for whichever is faster.
@@ -143,9 +143,14 @@ def load(folder: Path) -> Model:
             f"The model {description.name} wants images normalised by "
             f"{description.normalisation!r}, which this program does not do; update it."
         )
-    if not is_stored(network.identity, None if _step(description) else description.patch):
+    if not is_converted(description, network):
         network.whole  # noqa: B018
     return Model(description, network, file_hash(folder / "model.json"))
+
+
+def is_converted(description: ModelDescription, network: DeferredNetwork) -> bool:
+    """Whether a model need not be converted again, whatever size its windows have."""
+    return is_stored(network.identity, None if _step(description) else description.patch)
 
 
 def segment_files(

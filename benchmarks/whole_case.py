@@ -154,16 +154,14 @@ def run_imports(options: argparse.Namespace) -> None:
     """
     import ParetoSegLib.cohort
     from ParetoSegLib.model.backends.conversion import openvino
-    from ParetoSegLib.model.backends.conversion_cache import is_stored
     from ParetoSegLib.model.backends.interface import choose_backend
     from ParetoSegLib.model.deferred import deferred_model
     from ParetoSegLib.model.devices import choose_device
-    from ParetoSegLib.model.networks import window_step
+    from ParetoSegLib.pipeline import is_converted
 
     del ParetoSegLib
     description, network = deferred_model(options.model)
-    any_size = window_step(description.network, description.network_arguments)
-    if not is_stored(network.identity, None if any_size else description.patch):
+    if not is_converted(description, network):
         import_module("ParetoSegLib.model.refinement")
     if choose_backend(options.backend, choose_device(options.device)) == "openvino":
         openvino()

@@ -36,10 +36,8 @@ def level_for(volume_mm3: float, level: float, slope: float) -> float:
 
     σ(logit(level) − slope · ln(V / 33.5 mm³)), within ``LEVELS``.
     """
-    if slope == 0.0:
-        return min(max(level, LEVELS[0]), LEVELS[1])
-    wanted = math.log(level / (1 - level)) - slope * larger_by(volume_mm3)
-    return min(max(1 / (1 + math.exp(-wanted)), LEVELS[0]), LEVELS[1])
+    odds = level / (1 - level) * math.exp(-slope * larger_by(volume_mm3))
+    return min(max(odds / (1 + odds), LEVELS[0]), LEVELS[1])
 
 
 def doubt_spots(

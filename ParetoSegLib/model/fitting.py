@@ -29,7 +29,7 @@ from ParetoSegLib.model.folder import DESCRIPTION, load_model, save_model
 from ParetoSegLib.model.networks import PresenceNetwork, build_network
 from ParetoSegLib.model.patches import draw_patch
 from ParetoSegLib.model.processes import Processes
-from ParetoSegLib.model.training import Outcome, Progress, Report, Run, resume
+from ParetoSegLib.model.training import CHECKPOINT, Outcome, Progress, Report, Run, resume
 from ParetoSegLib.model.training_settings import NetworkSettings, TrainingSettings
 
 PATCHES_OF_NORMS = 40
@@ -149,7 +149,9 @@ def fit(
     training, validation, calibration = (
         [cached[name] for name in part if name in cached] for part in parts
     )
-    weights = _first_weights(settings, start, training)
+    # A run that goes on has its weights in its checkpoint.
+    goes_on = go_on and (folder / CHECKPOINT).is_file()
+    weights = None if goes_on else _first_weights(settings, start, training)
     run = Run(settings, training, validation, folder, processes, weights)
     if go_on:
         resume(run)

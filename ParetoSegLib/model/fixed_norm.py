@@ -11,6 +11,7 @@ al. 2016, "Deep residual learning for image recognition", appendix A).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import torch
 from torch import nn
@@ -40,9 +41,7 @@ def use_fixed_norms(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def fix_norms(
-    network: nn.Module, samples: Sequence[tuple[torch.Tensor, torch.Tensor]], half: bool = False
-) -> None:
+def fix_norms(network: nn.Module, samples: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Give every InstanceNorm the statistics that it has over ``samples``, and keep them.
 
     One layer after another, in the order in which they run: each sees what the fixed ones before
@@ -52,11 +51,10 @@ def fix_norms(
     Args:
         network: changed in place; ends in evaluation mode.
         samples: what ``network`` takes, at least one.
-        half: run it in bfloat16.
     """
     network.eval()
     for norm in _in_order(network, samples[0]):
-        mean, variance = _statistics(network, norm, samples, half)
+        mean, variance = _statistics(network, norm, samples)
         fixed = FixedNorm(norm.num_features).to(mean.device)
         scale = (variance + LEAST_VARIANCE).rsqrt()
         shift = -mean * scale
@@ -76,7 +74,6 @@ def _statistics(
     network: nn.Module,
     norm: nn.InstanceNorm3d,
     samples: Iterable[tuple[torch.Tensor, torch.Tensor]],
-    half: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and variance of each channel of what reaches ``norm``, over all samples."""
     means, squares = [], []
@@ -90,11 +87,8 @@ def _statistics(
     hook = norm.register_forward_hook(note)
     try:
         for images, presence in samples:
-            try:
-                with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
-                    network(images, presence)
-            except _Enough:
-                pass
+            with suppress(_Enough):
+                network(images, presence)
     finally:
         hook.remove()
     mean = torch.stack(means).mean(0)

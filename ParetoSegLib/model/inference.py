@@ -45,8 +45,8 @@ RIM_VOXELS = 2
 """How far outside the mask tumour may reach: the mask's edge is drawn through partial volumes, but
 there is none in the air, whatever a network makes of padding."""
 
-MOST_VOXELS = {True: 6_000_000, False: 16_000_000}
-"""Of a window whose size is free, on a CPU and on a GPU."""
+MOST_VOXELS_CPU, MOST_VOXELS_GPU = 6_000_000, 16_000_000
+"""Of a window whose size is free."""
 
 FLIPS = tuple(axes for axes in product((False, True), repeat=3))
 """The eight mirror images of a volume."""
@@ -136,7 +136,7 @@ def predict_logits(
 
     if not step:
         return look(patch, False)
-    most = MOST_VOXELS[device.type == "cpu"]
+    most = MOST_VOXELS_CPU if device.type == "cpu" else MOST_VOXELS_GPU
     large = few_windows(_shape(mask[tight]), step, overlap, most)
     may_shrink = math.prod(large) > math.prod(patch)
     try:
@@ -145,6 +145,8 @@ def predict_logits(
         note = str(error)
     # Outside the handler: the exception's frames hold the very tensors that did not fit.
     logger.warning(note)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
     found = look(patch, False)
     return replace(found, notes=(note, *found.notes))
 

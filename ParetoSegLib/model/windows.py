@@ -67,7 +67,7 @@ def few_windows(shape: Sides, step: int, overlap: float, most: int) -> Sides:
     """The window that covers a volume in the fewest steps, with no more than ``most`` voxels.
 
     One that holds everything, if it may be so large; otherwise the longest side is shared out
-    until it may. A volume's far side is then looked at once instead of once a window.
+    until it may.
 
     Args:
         shape: voxels along (D, H, W) that have to be covered.

@@ -14,7 +14,7 @@ import pytest
 from ParetoSegLib.core.project import CONTRIBUTORS, DISCLAIMER, HOMEPAGE, NAME
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGED_RESOURCES = ("Icons", "Models", "Requirements", "Sample", "UI")
+PACKAGED_RESOURCES = ("Icons", "Models", "Outlines", "Requirements", "Sample", "UI")
 """Of Resources: what the installed module needs; backgrounds and recipes are for developers."""
 
 SCRIPTS, RESOURCES, LIBRARY = (

@@ -36,6 +36,11 @@ def default_model(resources: Path = RESOURCES) -> Path:
     )
 
 
+def brain_outliner(resources: Path = RESOURCES) -> Path:
+    """The model folder of the network that outlines the brain in whole heads."""
+    return resources / "Outlines" / "brain"
+
+
 def sample_folder(resources: Path = RESOURCES) -> Path:
     """The folder of the synthetic sample patient.
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from ParetoSegLib.core.geometry import Grid, bounding_box, padded_box
 
-STRIPPED = "stripped image"
-HEAD = "head outline"
+STRIPPED: Final = "stripped image"
+HEAD: Final = "head outline"
+BRAIN: Final = "brain outline"
+
+Outline = Literal["head outline", "brain outline"]
+"""What of a whole head is looked at."""
 
 LARGEST_BRAIN_CC = 2500.0
 """A brain mask, generously cut, stays below; a head with face and neck lies above."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -113,7 +113,8 @@ class Prepared:
             outside the mask and where a sequence is absent.
         presence: which sequences are there.
         mask: bool ``(D, H, W)`` on ``grid``: brain or head.
-        mask_source: ``"stripped image"`` or ``"head outline"``.
+        mask_source: ``"stripped image"``, ``"head outline"`` or, once a network has found it,
+            ``"brain outline"``.
         full_grid: the working grid before the crop.
         box: the crop within ``full_grid``.
         grid: ``full_grid`` cropped.
@@ -123,6 +124,8 @@ class Prepared:
         transforms: for each image whose grid was not the reference's, the rigid motion from the
             reference (``data/registration.py``), all zeros where the headers were kept.
         notes: sentences a user should read.
+        unscaled: of a whole head, each image on ``grid`` before it was normalised, NaN where it has
+            no data; to be scaled anew once its brain is known (``data/brain.py``).
     """
 
     name: str
@@ -137,6 +140,7 @@ class Prepared:
     way_back: WayBack
     transforms: Mapping[str, tuple[float, ...]]
     notes: tuple[str, ...] = ()
+    unscaled: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def prepare(case: Case, settings: PreprocessingSettings = PreprocessingSettings()) -> Prepared:
@@ -186,6 +190,7 @@ def prepare(case: Case, settings: PreprocessingSettings = PreprocessingSettings(
         way_back=WayBack(case.grid, full_grid, box),
         transforms=transforms,
         notes=tuple(notes),
+        unscaled={m: array[box] for m, array in moved.items()} if source == HEAD else {},
     )
 
 

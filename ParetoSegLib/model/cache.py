@@ -12,12 +12,17 @@ import numpy as np
 
 from ParetoSegLib.core.errors import TrainingError
 from ParetoSegLib.core.geometry import components
+from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.core.outputs import whole_folder
+from ParetoSegLib.core.resources import brain_outliner
 from ParetoSegLib.data.case import CaseFiles, read_case
-from ParetoSegLib.data.preprocessing import PreprocessingSettings, prepare
+from ParetoSegLib.data.head_mask import HEAD, Outline
+from ParetoSegLib.data.preprocessing import PreprocessingSettings
 from ParetoSegLib.method.fuzzy import fuzzy_labels
 from ParetoSegLib.model.augmentation import QUANTA
+from ParetoSegLib.model.description import FILE_NAME
+from ParetoSegLib.model.outlining import prepare_within
 
 CACHE_VERSION = 2
 
@@ -82,6 +87,7 @@ def cache_case(
     settings: PreprocessingSettings,
     band: LabelBand,
     ignore_labels: tuple[int, ...] = (),
+    outline: Outline = HEAD,
 ) -> CachedCase:
     """Prepare a case into ``store``, or find it there.
 
@@ -92,7 +98,7 @@ def cache_case(
         TrainingError: the case has no labels to learn from.
         ParetoSegError: the case cannot be read.
     """
-    folder = store / f"{_safe(files.name)}-{_key(files, settings, band, ignore_labels)}"
+    folder = store / f"{_safe(files.name)}-{_key(files, settings, band, ignore_labels, outline)}"
     if (folder / "case.json").is_file():
         try:
             return _open(folder)
@@ -101,7 +107,7 @@ def cache_case(
     case = read_case(files, ignore_labels=ignore_labels)
     if not case.regions:
         raise TrainingError(f"{files.name} has no labels; training needs a segmentation.")
-    prepared = prepare(case, settings)
+    prepared = prepare_within(case, settings, outline)
     assert prepared.regions is not None
     # The fuzzy labels see the whole head: a crop could cut the band of a lesion at its edge.
     if band.band_mm > 0:
@@ -175,6 +181,7 @@ def _key(
     settings: PreprocessingSettings,
     band: LabelBand,
     ignore_labels: tuple[int, ...],
+    outline: Outline,
 ) -> str:
     paths = [*files.images.values(), *files.labels]
     stamps = []
@@ -187,6 +194,9 @@ def _key(
         ]
     scheme = files.scheme.name if files.scheme else None
     made_from = [CACHE_VERSION, stamps, asdict(settings), asdict(band), scheme, ignore_labels]
+    if outline != HEAD:
+        # A brain outlined by other weights is another case.
+        made_from += [outline, file_hash(brain_outliner() / FILE_NAME)]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
+from ParetoSegLib.data.head_mask import BRAIN, HEAD, Outline
 from ParetoSegLib.model.calibration import PRESENCE_KEYS, Calibration
 from ParetoSegLib.model.levels import HIGHEST, LOWEST, MIDDLE
 from ParetoSegLib.model.networks import check_arguments, check_patch
@@ -36,6 +37,7 @@ class ModelDescription:
         assessable: presence key → regions; a set of sequences that is not listed has none.
         label_band: ``band_mm`` and ``beta`` of the fuzzy labels.
         training: provenance, JSON-ready.
+        outline: what of a whole head is looked at, ``HEAD`` or ``BRAIN``.
 
     Raises:
         ModelFolderError: a value is unknown or out of range.
@@ -55,6 +57,7 @@ class ModelDescription:
     label_band: Mapping[str, float]
     training: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    outline: Outline = HEAD
 
     def __post_init__(self) -> None:
         check_version(self.format_version)
@@ -78,6 +81,11 @@ class ModelDescription:
             raise ModelFolderError(f"The label_band in {FILE_NAME} must hold band_mm and beta.")
         Number(0.0, 10.0).check("The label_band's band_mm", self.label_band["band_mm"])
         Number(0.0, 1.0).check("The label_band's beta", self.label_band["beta"])
+        if self.outline not in (HEAD, BRAIN):
+            raise ModelFolderError(
+                f"The outline in {FILE_NAME} is {self.outline!r:.60}; it must be {HEAD!r} or "
+                f"{BRAIN!r}."
+            )
         if not isinstance(self.training, Mapping):
             raise ModelFolderError(f"The training in {FILE_NAME} must be keys and values.")
 

@@ -17,6 +17,7 @@ from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS
 from ParetoSegLib.core.seeds import derive_seed
 from ParetoSegLib.data.case import CaseFiles
+from ParetoSegLib.data.head_mask import BRAIN, HEAD, Outline
 from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.splits import Split
 from ParetoSegLib.model.cache import CachedCase, cache_case
@@ -61,7 +62,7 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
 
     A HalfUNet can gain details and fixed norms where the settings ask for them, and nothing else
     that is new. With details it begins with the same answers; the statistics that its norms keep
-    are taken from the run's first patches.
+    are taken from the run's first patches. A model that looks inside the brain keeps doing so.
 
     Raises:
         ModelFolderError: the folder is not a whole model.
@@ -90,7 +91,8 @@ def start_from(folder: Path, settings: TrainingSettings) -> tuple[TrainingSettin
         kind = replace(kind, arguments={**kind.arguments, "fixed_norms": True})
     origin = {"name": description.name, "fingerprint": file_hash(folder / DESCRIPTION)}
     assert isinstance(network, PresenceNetwork)
-    return replace(settings, network=kind), Start(network, origin, to_fix)
+    outline: Outline = BRAIN if BRAIN in (description.outline, settings.outline) else HEAD
+    return replace(settings, network=kind, outline=outline), Start(network, origin, to_fix)
 
 
 def _details(kind: NetworkSettings) -> int:
@@ -233,6 +235,7 @@ def _prepare(
                         settings.preprocessing,
                         settings.labels,
                         settings.data.ignore_labels,
+                        settings.outline,
                     )
                     for note in cached[case.name].notes:
                         report(Progress("prepare", done, len(files), note))
@@ -303,6 +306,7 @@ def _save(
         assessable=usual_assessable(regions),
         label_band={"band_mm": settings.labels.band_mm, "beta": settings.labels.beta},
         training=training,
+        outline=settings.outline,
     )
     parameters = sum(p.numel() for p in outcome.network.parameters())
     card = model_card(settings.name, settings.network.name, parameters, training, outcome.scores)

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 
 from ParetoSegLib.core.errors import ModelFolderError
 from ParetoSegLib.core.outputs import whole_folder
+from ParetoSegLib.data.head_mask import HEAD
 from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.description import FILE_NAME, ModelDescription, check_version
 from ParetoSegLib.model.networks import (
@@ -54,6 +55,8 @@ _KEYS = (
     "training",
     "weights",
 )
+_NEWER_KEYS = {"outline": HEAD}
+"""Left out where they have these values: older versions can then read the model, too."""
 
 
 def save_model(
@@ -220,7 +223,7 @@ def _read_tree(folder: Path) -> tuple[ModelDescription, str]:
         if key not in tree:
             raise ModelFolderError(f"{DESCRIPTION} lacks the key {key!r}; get the model again.")
     for key in tree:
-        if key not in _KEYS:
+        if key not in (*_KEYS, *_NEWER_KEYS):
             raise ModelFolderError(f"{DESCRIPTION} has the unknown key {key!r:.60}; remove it.")
     weights = tree.pop("weights")
     digest = weights.get("sha256") if isinstance(weights, dict) else None
@@ -237,6 +240,9 @@ def _to_tree(description: ModelDescription, digest: str) -> dict[str, Any]:
     tree["calibration"] = description.calibration.to_json()
     for key in ("network_arguments", "levels", "assessable", "label_band", "training"):
         tree[key] = dict(tree[key])
+    for key, usual in _NEWER_KEYS.items():
+        if getattr(description, key) != usual:
+            tree[key] = getattr(description, key)
     tree["weights"] = {"sha256": digest}
     return tree
 

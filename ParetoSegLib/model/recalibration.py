@@ -64,6 +64,7 @@ def recalibrate(
         calibrate=tuple(sequences),
         data=DataSettings(ignore_labels=ignore_labels),
         preprocessing=PreprocessingSettings(spacing_mm=description.spacing_mm),
+        outline=description.outline,
         labels=LabelBand(**description.label_band),
         network=NetworkSettings(description.network, dict(description.network_arguments)),
     )
@@ -73,7 +74,14 @@ def recalibrate(
         stop_if(interrupted)
         report(Progress("prepare", done, len(files)))
         try:
-            cached = cache_case(case, store, settings.preprocessing, settings.labels, ignore_labels)
+            cached = cache_case(
+                case,
+                store,
+                settings.preprocessing,
+                settings.labels,
+                ignore_labels,
+                settings.outline,
+            )
         except OutputError:
             raise
         except ParetoSegError as error:

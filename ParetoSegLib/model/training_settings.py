@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ParetoSegLib.data.head_mask import HEAD, Outline
 from ParetoSegLib.data.preprocessing import PreprocessingSettings
 from ParetoSegLib.method.curriculum import CurriculumSettings
 from ParetoSegLib.method.emphasis import EmphasisSettings
@@ -118,6 +119,8 @@ class TrainingSettings:
         checkpoint_minutes: between two checkpoints.
         calibrate: sequence sets that get a calibration of their own.
         augment: whether patches are changed at random.
+        outline: of whole heads: what is learnt from and looked at later. Skull-stripped images show
+            their own mask.
     """
 
     name: str = "ParetoSeg"
@@ -132,6 +135,7 @@ class TrainingSettings:
     checkpoint_minutes: float = 1.0
     calibrate: tuple[str, ...] = ("t1n+t1c+t2w+t2f", "t1c", "t1c+t2f", "t2f", "t1n")
     augment: bool = True
+    outline: Outline = HEAD
     data: DataSettings = field(default_factory=DataSettings)
     preprocessing: PreprocessingSettings = field(default_factory=PreprocessingSettings)
     labels: LabelBand = field(default_factory=LabelBand)

@@ -23,10 +23,10 @@ from ParetoSegLib.data.synthesis.plans import draw_plan
 from ParetoSegLib.data.synthesis.raters import outlines, rate
 from ParetoSegLib.data.synthesis.records import SyntheticLesion, SyntheticPatient, records
 from ParetoSegLib.data.synthesis.scanner import Protocol, acquire, draw_protocols
-from ParetoSegLib.data.synthesis.settings import SynthesisSettings
+from ParetoSegLib.data.synthesis.settings import BRAIN_LABEL, SynthesisSettings
 from ParetoSegLib.data.synthesis.sizes import draw_radii
 from ParetoSegLib.data.synthesis.slabs import in_slabs
-from ParetoSegLib.data.synthesis.stripping import draw_cut, stripped, tightened
+from ParetoSegLib.data.synthesis.stripping import brain_outline, draw_cut, stripped, tightened
 from ParetoSegLib.data.synthesis.tumour import Canvas, GrownLesion, paint_lesions
 from ParetoSegLib.data.synthesis.variation import varied
 
@@ -67,7 +67,10 @@ def make_patient(
 
     grown, head = _grow(head, settings, streams["plan"], streams["shape"])
     tissues, grid = head.tissues, head.grid
-    truth = _union(grown, tissues.shape)
+    tumour = truth = _union(grown, tissues.shape)
+    if settings.labels == BRAIN_LABEL:
+        none = np.zeros(tissues.shape, np.float32)
+        truth = {"et": none, "tc": none, "wt": brain_outline(head).astype(np.float32)}
 
     if head.images:
         anchors = contrast.measured_anchors(head)
@@ -93,7 +96,7 @@ def make_patient(
         acquire(images, head, protocols, streams["scan"])
 
     noise = {m: measured_grain(image, tissues).sd for m, image in images.items()}
-    lesions = records(grown, grid, images, noise, tissues, truth["tc"])
+    lesions = records(grown, grid, images, noise, tissues, tumour["tc"])
     masks = {region: truth[region] >= 0.5 for region in REGIONS}
     raters = []
     if settings.raters:

@@ -24,6 +24,8 @@ def usual_kinds() -> dict[str, float]:
     }
 
 
+TUMOUR, BRAIN_LABEL = "tumour", "brain"
+
 _SHARES = (
     "free_share",
     "many_share",
@@ -61,6 +63,8 @@ class SynthesisSettings:
         noise: least and most noise in a painted image, as a share of brain's brightness.
         raters: how many raters to simulate.
         rater_sd_mm: standard deviation of a rater's margin at high and at low contrast.
+        labels: what the segmentation shows: ``tumour``, or the ``brain`` under the whole tumour's
+            label, for a network that outlines it.
     """
 
     lesions: tuple[int, int] = (0, 40)
@@ -81,6 +85,7 @@ class SynthesisSettings:
     noise: tuple[float, float] = (0.008, 0.06)
     raters: int = 0
     rater_sd_mm: tuple[float, float] = (0.5, 1.0)
+    labels: str = TUMOUR
 
     def __post_init__(self) -> None:
         low, high = self.lesions
@@ -110,6 +115,8 @@ class SynthesisSettings:
             raise ConfigError(f"raters is {self.raters}; give a count within 0–20.")
         if not 0 <= self.rater_sd_mm[0] <= self.rater_sd_mm[1] <= 5:
             raise ConfigError("rater_sd_mm must be two distances within 0–5 mm, in order.")
+        if self.labels not in (TUMOUR, BRAIN_LABEL):
+            raise ConfigError(f"labels is {self.labels}; it must be {TUMOUR} or {BRAIN_LABEL}.")
 
     def _check_kinds(self) -> None:
         for kind, weight in self.kinds.items():
@@ -121,5 +128,11 @@ class SynthesisSettings:
             raise ConfigError("kinds gives every kind the weight 0; at least one must be more.")
 
     def record(self) -> dict[str, object]:
-        """The settings as JSON keeps them."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """The settings as JSON keeps them.
+
+        ``labels`` is kept only where it is not the tumour: older records lack it.
+        """
+        kept = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        if self.labels == TUMOUR:
+            del kept["labels"]
+        return kept

@@ -29,6 +29,21 @@ class Cut:
     leaves_dura: bool = False
 
 
+OUTLINE = Cut(reach_mm=1.5)
+"""The cut that a network learns to make: midway between tight and loose ones."""
+
+_EVERYWHERE_MM = 1000.0
+
+
+def brain_outline(head: Head) -> np.ndarray:
+    """The brain with its fluid, bool ``(D, H, W)``: where ``OUTLINE`` would cut; of a head that is
+    stripped already, all that is left.
+    """
+    if not head.whole:
+        return head.tissues > Tissue.AIR
+    return stripped(head, _EVERYWHERE_MM, OUTLINE).tissues > Tissue.AIR
+
+
 def draw_cut(rng: np.random.Generator) -> Cut:
     """A cut as real tools make it: some tight, some loose, few clean."""
     return Cut(

@@ -7,12 +7,13 @@ PY := $(VENV)/bin/python
 TORCH := $(shell grep '^torch==' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-.PHONY: help demo model test test-all lint bench clean
+.PHONY: help demo model outline test test-all lint bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      segment the sample patient, into demo-output/"
 	@echo "make model     retrain the default model, in hours, into model-output/; call it again to go on"
+	@echo "make outline   retrain the network that outlines the brain, in minutes, into model-output/outline"
 	@echo "make test      the fast tests"
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lint      format, lint and types"
@@ -58,6 +59,12 @@ model: $(VENV)/.test
 	  $(call go_on,hollow-run) $(SHORTER)
 	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/hollow-run/model --data $(MODEL)/unseen \
 	  --output $(MODEL)/calibrated --largest-move 0.5
+
+outline: $(VENV)/.test
+	$(PY) -m ParetoSegLib.synthesize --config Resources/Recipes/brain_heads.yaml --heads $(HEADS) \
+	  --jobs 2 --output $(MODEL)/heads $(FEWER)
+	$(PY) -m ParetoSegLib.train --data $(MODEL)/heads --output $(MODEL)/outline \
+	  --config Resources/Recipes/brain_outline.yaml $(call go_on,outline) $(SHORTER)
 
 # Slicer's libraries stay out of the processes of the other tests.
 test: $(VENV)/.test

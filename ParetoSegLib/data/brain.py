@@ -21,16 +21,19 @@ from ParetoSegLib.data.preprocessing import Prepared, WayBack
 SMALLEST_BRAIN_CC = 300.0
 """Less is no brain, or too little of one to go by."""
 
+CLOSING_MM = 10.0
+"""A dark lesion at the surface must not be a bay of the outline."""
+
 NECK_VOXELS = 1
 """What hangs on the brain by less than twice this (a nerve, a vessel) is cut off."""
 
 
-def solid_brain(found: np.ndarray, voxel_mm3: float) -> np.ndarray | None:
-    """The largest solid part of what may be brain, its holes filled.
+def solid_brain(found: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray | None:
+    """The largest solid part of what may be brain, closed, its holes filled.
 
     Args:
         found: bool ``(D, H, W)``, a network's word for each voxel; best on a coarse grid.
-        voxel_mm3: volume of a voxel.
+        spacing_mm: along ``(D, H, W)``.
 
     Returns:
         Its mask, or ``None`` where its volume is not that of a brain.
@@ -39,8 +42,10 @@ def solid_brain(found: np.ndarray, voxel_mm3: float) -> np.ndarray | None:
     core = sitk.BinaryErode(image, [NECK_VOXELS] * 3, sitk.sitkBall, 0, 1, False)
     largest = sitk.RelabelComponent(sitk.ConnectedComponent(core)) == 1
     grown = sitk.BinaryDilate(largest, [NECK_VOXELS + 1] * 3, sitk.sitkBall)
-    solid = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.And(grown, image))) > 0
-    volume_cc = np.count_nonzero(solid) * voxel_mm3 / 1000
+    radius = [max(1, round(CLOSING_MM / s)) for s in spacing_mm[::-1]]
+    closed = sitk.BinaryMorphologicalClosing(sitk.And(grown, image), radius, sitk.sitkBall, 1, True)
+    solid = sitk.GetArrayFromImage(sitk.BinaryFillhole(closed)) > 0
+    volume_cc = np.count_nonzero(solid) * math.prod(spacing_mm) / 1000
     return solid if SMALLEST_BRAIN_CC <= volume_cc <= LARGEST_BRAIN_CC else None
 
 

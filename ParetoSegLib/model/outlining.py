@@ -29,6 +29,8 @@ NOT_FOUND = (
     "fewer false lesions strip the skull first."
 )
 
+FOUND = "The images show a whole head; only the brain that a network outlined in it was searched."
+
 _CHANNEL = REGIONS.index("wt")
 
 
@@ -51,7 +53,7 @@ def prepare_within(case: Case, settings: PreprocessingSettings, outline: Outline
 def outline_brain(prepared: Prepared, margin_mm: float = 8.0) -> Prepared:
     """A whole head without what lies outside its brain; any other case as it is.
 
-    Where no brain is found the head stays whole, and a note says so.
+    A note says what was done; where no brain is found the head stays whole.
 
     Raises:
         ModelFolderError: the network that finds it is missing or damaged.
@@ -61,7 +63,8 @@ def outline_brain(prepared: Prepared, margin_mm: float = 8.0) -> Prepared:
     brain = find_brain(prepared)
     if brain is None:
         return replace(prepared, notes=(*prepared.notes, NOT_FOUND))
-    return within_brain(prepared, brain, margin_mm)
+    inside = within_brain(prepared, brain, margin_mm)
+    return replace(inside, notes=(*prepared.notes, FOUND))
 
 
 def find_brain(prepared: Prepared, folder: Path | None = None) -> np.ndarray | None:
@@ -96,7 +99,7 @@ def find_brain(prepared: Prepared, folder: Path | None = None) -> np.ndarray | N
         backend="auto",
         step=window_step(description.network, description.network_arguments),
     ).values[_CHANNEL]
-    brain = solid_brain(logits > 0, coarse.voxel_mm3)
+    brain = solid_brain(logits > 0, coarse.spacing_mm)
     if brain is None:
         return None
     # None outside the solid part, some in its holes; at its border the logit says where it ends.

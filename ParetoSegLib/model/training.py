@@ -113,6 +113,7 @@ class Run:
             network.load_state_dict(start)
         self.network = network.to(processes.device).train()
         self.average = WeightAverage(self.network, settings.optimiser.ema_decay)
+        _freeze(self.network, settings.optimiser.frozen)
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = torch.optim.AdamW(
             self._parameters,
@@ -364,6 +365,22 @@ class Run:
             finished,
             self.precision,
         )
+
+
+def _freeze(network: torch.nn.Module, beginnings: Sequence[str]) -> None:
+    """Keep the weights whose names begin so out of the optimiser's reach."""
+    named = dict(network.named_parameters())
+    for beginning in beginnings:
+        kept = [p for name, p in named.items() if name.startswith(beginning)]
+        if not kept:
+            raise TrainingError(
+                f"No weight of this network has a name that begins with {beginning}, which "
+                f"optimiser.frozen lists; its first weight is {next(iter(named))}."
+            )
+        for parameter in kept:
+            parameter.requires_grad_(False)
+    if not any(p.requires_grad for p in named.values()):
+        raise TrainingError("optimiser.frozen leaves no weight to train.")
 
 
 def resume(run: Run) -> bool:

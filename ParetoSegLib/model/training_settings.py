@@ -62,6 +62,8 @@ class OptimiserSettings:
         final_fraction: of the learning rate left at the last step.
         clip_norm: largest norm of the whole gradient.
         ema_decay: of the weights that are validated and kept.
+        frozen: beginnings of the names of weights that stay as they are, as in
+            ``body.coarse.bottleneck``: with few patients, or to change little of a model.
     """
 
     learning_rate: float = 1e-3
@@ -70,6 +72,7 @@ class OptimiserSettings:
     final_fraction: float = 0.01
     clip_norm: float = 5.0
     ema_decay: float = 0.999
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < 1:

@@ -116,22 +116,26 @@ def test_an_empty_brain_or_one_of_another_head_is_refused(brain: np.ndarray) -> 
 
 
 class TestSolidBrain:
-    voxel_mm3 = COARSE.voxel_mm3
-
     def test_it_is_the_largest_part_with_its_holes_filled(self) -> None:
         brain = ball(COARSE, 60)
         found = brain & ~ball(COARSE, 12)
         found |= ball(COARSE, 9, (78, 0, 0))
-        solid = solid_brain(found, self.voxel_mm3)
+        solid = solid_brain(found, COARSE.spacing_mm)
         assert solid is not None
         np.testing.assert_array_equal(solid, brain)
+
+    def test_a_lesion_at_the_surface_is_no_bay(self) -> None:
+        brain = ball(COARSE, 60)
+        solid = solid_brain(brain & ~ball(COARSE, 8, (56, 0, 0)), COARSE.spacing_mm)
+        assert solid is not None
+        assert (solid & brain).sum() > 0.998 * brain.sum()
 
     def test_what_hangs_on_by_a_thread_is_cut_off(self) -> None:
         brain, eye = ball(COARSE, 56), ball(COARSE, 10, (76, 0, 0))
         found = brain | eye
         d, h, w = (n // 2 for n in COARSE.shape)
         found[d:41, h, w] = True
-        solid = solid_brain(found, self.voxel_mm3)
+        solid = solid_brain(found, COARSE.spacing_mm)
         assert solid is not None
         assert not (solid & ball(COARSE, 8, (76, 0, 0))).any()
         assert (solid & brain).sum() > 0.98 * brain.sum()
@@ -139,5 +143,5 @@ class TestSolidBrain:
     @pytest.mark.parametrize("radius_mm", [0.0, 30.0, 200.0])
     def test_nothing_a_nut_and_a_pumpkin_are_no_brains(self, radius_mm: float) -> None:
         found = ball(COARSE, radius_mm) if radius_mm else np.zeros(COARSE.shape, bool)
-        assert found.sum() * self.voxel_mm3 / 1000 < SMALLEST_BRAIN_CC or radius_mm == 200
-        assert solid_brain(found, self.voxel_mm3) is None
+        assert found.sum() * COARSE.voxel_mm3 / 1000 < SMALLEST_BRAIN_CC or radius_mm == 200
+        assert solid_brain(found, COARSE.spacing_mm) is None

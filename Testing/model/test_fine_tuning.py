@@ -8,6 +8,7 @@ import pytest
 import torch
 from described import described
 
+from ParetoSegLib.data.head_mask import BRAIN, HEAD
 from ParetoSegLib.model.fitting import start_from
 from ParetoSegLib.model.folder import save_model
 from ParetoSegLib.model.networks import build_network
@@ -47,6 +48,17 @@ def test_without_being_asked_it_stays_as_it_is(model, settings):
     network = start_from(model, settings)[0].network
     assert network.name == "HalfUNet"
     assert not network.arguments.get("details")
+
+
+def test_a_model_that_looks_inside_the_brain_keeps_doing_so_and_another_can_begin_to(
+    tmp_path, model
+):
+    assert start_from(model, asked_for())[0].outline == HEAD
+    assert start_from(model, replace(asked_for(), outline=BRAIN))[0].outline == BRAIN
+    network = build_network("HalfUNet", PLAIN)
+    description = described(PLAIN, network="HalfUNet", outline=BRAIN)
+    save_model(tmp_path / "inside", description, network.state_dict(), "a card")
+    assert start_from(tmp_path / "inside", asked_for())[0].outline == BRAIN
 
 
 def test_a_model_gains_fixed_norms_where_they_are_asked_for(model):

@@ -14,6 +14,7 @@ import torch
 
 from ParetoSegLib.core.errors import ModelFolderError, OutputError
 from ParetoSegLib.core.labels import REGIONS
+from ParetoSegLib.data.head_mask import BRAIN, HEAD
 from ParetoSegLib.model.calibration import Calibration
 from ParetoSegLib.model.description import usual_assessable
 from ParetoSegLib.model.folder import (
@@ -126,6 +127,13 @@ def test_saving_the_loaded_changes_nothing(folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_what_is_usual_of_a_newer_key_is_left_out_so_that_older_versions_read_it(tmp_path, network):
+    for outline, written in ((HEAD, False), (BRAIN, True)):
+        save_model(tmp_path / "m", describe(outline=outline), network.state_dict(), "")
+        assert ("outline" in tree_of(tmp_path / "m")) is written
+        assert read_description(tmp_path / "m").outline == outline
+
+
 def test_loading_leaves_the_random_state_alone(folder):
     state = torch.get_rng_state()
     load_model(folder)
@@ -228,6 +236,8 @@ CHANGES = {
     "weights without hash": ("weights", {}, "SHA-256"),
     "weights with a path": ("weights", {"sha256": "0", "file": "/etc/passwd"}, "SHA-256"),
     "hash of another type": ("weights", {"sha256": 5}, "SHA-256"),
+    "unknown outline": ("outline", "skull", "outline"),
+    "outline of another type": ("outline", ["brain outline"], "outline"),
 }
 
 

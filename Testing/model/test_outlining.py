@@ -14,7 +14,7 @@ from ParetoSegLib.data.synthesis.head_files import shipped_heads
 from ParetoSegLib.data.synthesis.heads import Head, small_head
 from ParetoSegLib.data.synthesis.patient import make_patient
 from ParetoSegLib.data.synthesis.settings import SynthesisSettings
-from ParetoSegLib.model.outlining import NOT_FOUND, find_brain, outline_brain, prepare_within
+from ParetoSegLib.model.outlining import FOUND, NOT_FOUND, find_brain, outline_brain, prepare_within
 
 COARSE = PreprocessingSettings(spacing_mm=(2.0, 2.0, 2.0))
 MARGIN_MM = 8.0
@@ -56,7 +56,7 @@ def test_the_brain_is_found_with_any_sequences(painted, sequences) -> None:
     assert inside.mask_source == BRAIN
     assert inside.mask.sum() == found.sum()
     assert inside.grid.shape < head.grid.shape
-    assert inside.notes == head.notes
+    assert inside.notes == (*head.notes, FOUND)
 
 
 def test_a_model_that_looks_at_heads_gets_the_whole_one(painted) -> None:

@@ -317,3 +317,29 @@ def test_two_processes_equal_one(tmp_path):
     np.testing.assert_allclose(logs[2], logs[1], rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(outputs[2], outputs[1], atol=1e-4)
     assert np.std(outputs[1]) > 0.01
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_frozen_weights_stay_and_the_others_learn(mode, cases, processes, tmp_path):
+    frozen = "body.model.0"
+    settings = changed(SETTINGS, **mode, optimiser={"frozen": [frozen]})
+    run = start(settings, cases, tmp_path, processes)
+    before = {name: w.clone() for name, w in weights(run).items()}
+    outcome = run.train()
+    assert outcome.finished
+    named = dict(run.network.named_parameters())
+    kept = [name for name in named if name.startswith(frozen)]
+    assert 0 < len(kept) < len(named)
+    for name, weight in weights(run).items():
+        own = name.removeprefix("average.")
+        if own in named:
+            assert torch.equal(weight, before[name]) is (own in kept), name
+
+
+@pytest.mark.parametrize(
+    ("frozen", "said"), [("encoder", "begins with encoder"), ("", "leaves no")]
+)
+def test_freezing_nothing_or_everything_is_an_error(frozen, said, cases, processes, tmp_path):
+    settings = changed(SETTINGS, optimiser={"frozen": [frozen]})
+    with pytest.raises(TrainingError, match=said):
+        start(settings, cases, tmp_path, processes)

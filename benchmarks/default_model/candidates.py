@@ -119,6 +119,8 @@ def train(candidate: Candidate, seed: int, run: Path, given: argparse.Namespace)
         command += ["--resume"] if (run / "checkpoints" / "last.pt").is_file() else []
         command += [f"patch=[{side},{side},{side}]", f"steps={given.steps}"]
         command += [f"max_minutes={given.minutes}", "optimiser.warmup_steps=100"]
+        # As in the first of these runs: heads stay whole, in training as in scoring.
+        command += ["outline=head outline"]
         command += ["data.fractions=[0.97,0.01,0.02]", f"calibrate=[{','.join(SEQUENCES)}]"]
         command += candidate.settings
         done = subprocess.run([str(part) for part in command], check=False, cwd=ROOT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ParetoSegLib.core.errors import ConfigError
 from ParetoSegLib.core.geometry import distance_to
-from ParetoSegLib.core.labels import BRATS_METS, MODALITIES, REGIONS
+from ParetoSegLib.core.labels import BRATS_METS, MODALITIES, REGIONS, SNFH
 from ParetoSegLib.data.synthesis.contrast import draw_palette
 from ParetoSegLib.data.synthesis.distractors import draw_distractors
 from ParetoSegLib.data.synthesis.heads import Head, small_head
@@ -227,3 +227,25 @@ def test_a_head_without_a_brain_is_refused() -> None:
     hollow = Head("hollow", np.zeros_like(head.tissues), head.grid)
     with pytest.raises(ConfigError, match="hollow"):
         make_patient(hollow, 0)
+
+
+@pytest.mark.parametrize("stripped_share", [0.0, 1.0])
+def test_the_brain_can_be_the_label_and_nothing_else_changes(stripped_share: float) -> None:
+    usual = SynthesisSettings(lesions=(2, 4), stripped_share=stripped_share)
+    tumour = make_patient(small_head(4), 11, usual)
+    brain = make_patient(small_head(4), 11, replace(usual, labels="brain"))
+    for modality in MODALITIES:
+        np.testing.assert_array_equal(brain.images[modality], tumour.images[modality])
+    assert brain.lesions == tumour.lesions
+    assert set(np.unique(brain.labels)) == {0, SNFH}
+    assert brain.labels[tumour.truth["tc"] > 0.5].all()
+    assert not brain.labels[[0, -1]].any()
+    share = (brain.labels > 0).mean()
+    assert 0.1 < share < 0.7
+
+
+def test_records_older_than_the_choice_of_labels_still_fit() -> None:
+    assert "labels" not in SynthesisSettings().record()
+    assert SynthesisSettings(labels="brain").record()["labels"] == "brain"
+    with pytest.raises(ConfigError, match="labels is skull"):
+        SynthesisSettings(labels="skull")

@@ -57,7 +57,16 @@ model: $(VENV)/.test
 	$(PY) -m ParetoSegLib.train --data $(MODEL)/hollow --output $(MODEL)/hollow-run \
 	  --config Resources/Recipes/hollow.yaml --start-from $(MODEL)/fixed/model \
 	  $(call go_on,hollow-run) $(SHORTER)
-	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/hollow-run/model --data $(MODEL)/unseen \
+	$(SYNTHESIZE) --set mixed --output $(MODEL)/last --cases 80 $(FEWER)
+	$(SYNTHESIZE) --set small --output $(MODEL)/last --cases 50 $(FEWER)
+	$(SYNTHESIZE) --set large --output $(MODEL)/last --cases 14 $(FEWER)
+	$(SYNTHESIZE) --set edema --output $(MODEL)/last --cases 14 $(FEWER)
+	$(SYNTHESIZE) --set necrosis --output $(MODEL)/last --cases 10 $(FEWER)
+	$(SYNTHESIZE) --set cysts --output $(MODEL)/last --cases 18 $(FEWER)
+	$(PY) -m ParetoSegLib.train --data $(MODEL)/last --output $(MODEL)/last-run \
+	  --config Resources/Recipes/small_and_t1c.yaml --start-from $(MODEL)/hollow-run/model \
+	  $(call go_on,last-run) $(SHORTER)
+	$(PY) -m ParetoSegLib.calibrate --model $(MODEL)/last-run/model --data $(MODEL)/unseen \
 	  --output $(MODEL)/calibrated --largest-move 0.5
 
 outline: $(VENV)/.test

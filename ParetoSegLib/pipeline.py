@@ -29,7 +29,6 @@ from ParetoSegLib.core.free_memory import give_back_memory
 from ParetoSegLib.core.images import file_hash
 from ParetoSegLib.core.labels import MODALITIES, REGIONS, presence_key
 from ParetoSegLib.data.case import Case, CaseFiles, read_case
-from ParetoSegLib.data.head_mask import BRAIN
 from ParetoSegLib.data.head_start import Begun, HeadStart
 from ParetoSegLib.data.normalisation import NORMALISATION
 from ParetoSegLib.data.preprocessing import Prepared, PreprocessingSettings, prepare
@@ -39,7 +38,7 @@ from ParetoSegLib.model.deferred import DeferredNetwork, deferred_model
 from ParetoSegLib.model.description import ModelDescription
 from ParetoSegLib.model.inference import choose_device, predict_logits
 from ParetoSegLib.model.networks import window_step
-from ParetoSegLib.model.outlining import outline_brain
+from ParetoSegLib.model.outlining import look_within
 from ParetoSegLib.model.way_back import restore
 from ParetoSegLib.review.result import Result
 
@@ -343,10 +342,7 @@ def _ready(
         suits = begun is not None and begun.case is case and begun.settings == settings
         ahead = begun.prepared if begun is not None and suits else None
         prepared = prepare(case, settings) if ahead is None else ahead
-        if model.description.outline == BRAIN:
-            prepared = outline_brain(prepared, settings.margin_mm)
-        elif prepared.unscaled:
-            prepared = replace(prepared, unscaled={})
+        prepared = look_within(prepared, settings, model.description.outline)
     if begun is not None:
         # What it took, though most of it happened beside something else.
         clock.seconds["reading"] = begun.seconds["reading"]

@@ -49,7 +49,7 @@ def solid_brain(found: np.ndarray, spacing_mm: tuple[float, float, float]) -> np
     return solid if SMALLEST_BRAIN_CC <= volume_cc <= LARGEST_BRAIN_CC else None
 
 
-def within_brain(prepared: Prepared, brain: np.ndarray, margin_mm: float = 8.0) -> Prepared:
+def within_brain(prepared: Prepared, brain: np.ndarray, margin_mm: float) -> Prepared:
     """A prepared whole head as if it had been stripped: scaled by its brain and cropped to it.
 
     Labels outside the brain widen the crop, not the mask.

@@ -16,7 +16,7 @@ from ParetoSegLib.core.labels import REGIONS
 from ParetoSegLib.core.resources import brain_outliner
 from ParetoSegLib.data.brain import solid_brain, within_brain
 from ParetoSegLib.data.case import Case
-from ParetoSegLib.data.head_mask import BRAIN, HEAD, Outline
+from ParetoSegLib.data.head_mask import HEAD, Outline
 from ParetoSegLib.data.preprocessing import Prepared, PreprocessingSettings, prepare
 from ParetoSegLib.data.resampling import resample, working_grid
 from ParetoSegLib.model.deferred import DeferredNetwork, deferred_model
@@ -46,24 +46,26 @@ def prepare_within(case: Case, settings: PreprocessingSettings, outline: Outline
         GeometryError: an image lies elsewhere than the reference.
         ModelFolderError: the brain is wanted and the network that finds it is missing.
     """
-    prepared = prepare(case, settings)
-    return outline_brain(prepared, settings.margin_mm) if outline == BRAIN else prepared
+    return look_within(prepare(case, settings), settings, outline)
 
 
-def outline_brain(prepared: Prepared, margin_mm: float = 8.0) -> Prepared:
-    """A whole head without what lies outside its brain; any other case as it is.
+def look_within(prepared: Prepared, settings: PreprocessingSettings, outline: Outline) -> Prepared:
+    """What a model looks at of a case that ``prepare`` has prepared, as ``prepare_within`` says.
 
-    A note says what was done; where no brain is found the head stays whole.
+    Where a brain was looked for a note says what came of it; if none was found the head stays
+    whole. The images as they were before they were scaled are let go.
 
     Raises:
-        ModelFolderError: the network that finds it is missing or damaged.
+        ModelFolderError: the network that finds the brain is missing or damaged.
     """
     if prepared.mask_source != HEAD:
         return prepared
+    if outline == HEAD:
+        return replace(prepared, unscaled={})
     brain = find_brain(prepared)
     if brain is None:
-        return replace(prepared, notes=(*prepared.notes, NOT_FOUND))
-    inside = within_brain(prepared, brain, margin_mm)
+        return replace(prepared, unscaled={}, notes=(*prepared.notes, NOT_FOUND))
+    inside = within_brain(prepared, brain, settings.margin_mm)
     return replace(inside, notes=(*prepared.notes, FOUND))
 
 

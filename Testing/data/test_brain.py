@@ -12,7 +12,7 @@ from ParetoSegLib.core.labels import MODALITIES
 from ParetoSegLib.data.brain import SMALLEST_BRAIN_CC, solid_brain, within_brain
 from ParetoSegLib.data.case import Case, Image
 from ParetoSegLib.data.head_mask import BRAIN
-from ParetoSegLib.data.preprocessing import Prepared, prepare
+from ParetoSegLib.data.preprocessing import Prepared, PreprocessingSettings, prepare
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 GRID = Grid((60, 66, 62), (1.0, 1.0, 1.0), (-30.0, -30.0, -30.0), IDENTITY)
@@ -31,6 +31,7 @@ def ball(grid: Grid, radius_mm: float, shift_mm: tuple[float, float, float] = (0
 
 
 BRAIN_BALL = ball(GRID, 20)
+MARGIN_MM = PreprocessingSettings().margin_mm
 
 
 def head(seed: int, scalp: float) -> np.ndarray:
@@ -62,7 +63,7 @@ def on_full_grid(prepared: Prepared, array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scalp", [30.0, 400.0, 2000.0])
 def test_a_head_with_its_brain_outlined_is_prepared_as_a_stripped_one(scalp: float) -> None:
     whole, stripped = whole_and_stripped(scalp)
-    inside = within_brain(whole, BRAIN_BALL[whole.box])
+    inside = within_brain(whole, BRAIN_BALL[whole.box], MARGIN_MM)
     assert inside.mask_source == BRAIN
     assert inside.grid == stripped.grid
     np.testing.assert_array_equal(inside.mask, stripped.mask)
@@ -72,7 +73,7 @@ def test_a_head_with_its_brain_outlined_is_prepared_as_a_stripped_one(scalp: flo
 
 def test_the_way_back_leads_to_the_same_place() -> None:
     whole, _ = whole_and_stripped(400.0)
-    inside = within_brain(whole, BRAIN_BALL[whole.box])
+    inside = within_brain(whole, BRAIN_BALL[whole.box], MARGIN_MM)
     back = inside.way_back.restore(inside.mask[None].astype(np.float32))[0]
     np.testing.assert_array_equal(back > 0, BRAIN_BALL)
 
@@ -88,7 +89,7 @@ def test_labels_beyond_the_brain_widen_the_crop_and_not_the_mask() -> None:
 def test_the_head_it_was_is_left_alone() -> None:
     whole, _ = whole_and_stripped(400.0)
     before = whole.images.copy()
-    within_brain(whole, BRAIN_BALL[whole.box])
+    within_brain(whole, BRAIN_BALL[whole.box], MARGIN_MM)
     np.testing.assert_array_equal(whole.images, before)
 
 
@@ -98,7 +99,7 @@ def test_where_there_was_no_data_there_is_none_and_it_sets_no_scale() -> None:
     missing[:20] = True
     known = prepare(case_of({"t1c": image}))
     part = np.where(missing[known.box], np.float32(np.nan), known.unscaled["t1c"])
-    inside = within_brain(replace(known, unscaled={"t1c": part}), BRAIN_BALL[known.box])
+    inside = within_brain(replace(known, unscaled={"t1c": part}), BRAIN_BALL[known.box], MARGIN_MM)
     there = on_full_grid(inside, inside.images)[MODALITIES.index("t1c")]
     assert not there[missing].any()
     values = there[BRAIN_BALL & ~missing]
@@ -112,7 +113,7 @@ def test_an_empty_brain_or_one_of_another_head_is_refused(brain: np.ndarray) -> 
     assert whole.grid.shape != (4, 4, 4)
     wrong = brain[whole.box] if brain.shape == GRID.shape else brain
     with pytest.raises(ValueError, match="a brain of shape"):
-        within_brain(whole, wrong)
+        within_brain(whole, wrong, MARGIN_MM)
 
 
 class TestSolidBrain:

@@ -14,10 +14,9 @@ from ParetoSegLib.data.synthesis.head_files import shipped_heads
 from ParetoSegLib.data.synthesis.heads import Head, small_head
 from ParetoSegLib.data.synthesis.patient import make_patient
 from ParetoSegLib.data.synthesis.settings import SynthesisSettings
-from ParetoSegLib.model.outlining import FOUND, NOT_FOUND, find_brain, outline_brain, prepare_within
+from ParetoSegLib.model.outlining import FOUND, NOT_FOUND, find_brain, look_within, prepare_within
 
 COARSE = PreprocessingSettings(spacing_mm=(2.0, 2.0, 2.0))
-MARGIN_MM = 8.0
 
 
 def coarse_head() -> Head:
@@ -52,10 +51,11 @@ def test_the_brain_is_found_with_any_sequences(painted, sequences) -> None:
     assert found is not None
     truth = painted.labels[head.box] > 0
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
-    inside = outline_brain(head)
+    inside = look_within(head, COARSE, BRAIN)
     assert inside.mask_source == BRAIN
     assert inside.mask.sum() == found.sum()
-    assert inside.grid.shape < head.grid.shape
+    assert all(own < whole for own, whole in zip(inside.grid.shape, head.grid.shape, strict=True))
+    assert not inside.unscaled
     assert inside.notes == (*head.notes, FOUND)
 
 
@@ -76,8 +76,9 @@ def test_a_stripped_image_shows_its_own_mask(painted) -> None:
 def test_where_there_is_no_brain_the_head_stays_whole_and_a_note_says_so() -> None:
     toy = make_patient(small_head(3), 5, SynthesisSettings(stripped_share=0))
     head = prepare(as_case(dict(toy.images), toy.grid))
-    kept = outline_brain(head)
+    kept = look_within(head, COARSE, BRAIN)
     assert kept.mask_source == HEAD
+    assert not kept.unscaled
     assert kept.notes == (*head.notes, NOT_FOUND)
     np.testing.assert_array_equal(kept.images, head.images)
 
